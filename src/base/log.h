@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Logging: one logfmt line per event on standard error, with the journal's "<N>" priority prefix
+// when standard error is the journal.
+//
+//   log(Severity::warning, "sts_fetch_failed", {{"domain", name}, {"cause", text}});
+//   => level=warning event=sts_fetch_failed domain=example.net cause="certificate expired"
+//
+// Any thread may log; a line is one write(2).  Values may come from the network: they are escaped,
+// bounded and quoted here, so no caller has to.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sealane {
+
+enum class Severity { debug, info, notice, warning, error, alarm };
+
+struct LogField {
+  std::string_view name;
+  std::string value;
+};
+
+/// Lines below `least` are dropped.  Any thread, at any time; the default is `info`.
+void set_log_level(Severity least);
+bool log_enabled(Severity severity);
+void log(Severity severity, std::string_view event, std::initializer_list<LogField> fields = {});
+
+/// The text that log() would write, without prefix and line end.
+std::string log_line(Severity severity, std::string_view event,
+                     std::initializer_list<LogField> fields);
+
+/// "debug", "info", "notice", "warning", "error", "alarm".
+std::optional<Severity> severity_named(std::string_view name);
+std::string_view name_of(Severity severity);
+
+}  // namespace sealane

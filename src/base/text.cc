@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace sealane {
+
+std::string escape(std::string_view text, std::size_t limit) {
+  const bool cut = text.size() > limit;
+  std::string out;
+  out.reserve(std::min(text.size(), limit) + 3);
+  for (char c : text.substr(0, limit)) {
+    if (c >= ' ' && c <= '~' && c != '\\') {
+      out.push_back(c);
+    } else {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  if (cut) out += "...";
+  return out;
+}
+
+std::string lower_ascii(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+std::string_view trim(std::string_view text, std::string_view blanks) {
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  const auto last = text.find_last_not_of(blanks);
+  return text.substr(first, last - first + 1);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> pieces;
+  for (;;) {
+    const auto at = text.find(separator);
+    pieces.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return pieces;
+    text.remove_prefix(at + 1);
+  }
+}
+
+std::vector<std::string_view> words(std::string_view text) {
+  std::vector<std::string_view> found;
+  for (;;) {
+    const auto begin = text.find_first_not_of(" \t");
+    if (begin == std::string_view::npos) return found;
+    text.remove_prefix(begin);
+    const auto end = std::min(text.find_first_of(" \t"), text.size());
+    found.push_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+}
+
+std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t max) {
+  if (text.empty() || !std::all_of(text.begin(), text.end(), is_digit)) return std::nullopt;
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value > max) return std::nullopt;
+  return value;
+}
+
+std::string to_hex(std::span<const std::uint8_t> octets) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(octets.size() * 2);
+  for (std::uint8_t octet : octets) {
+    out.push_back(kDigits[octet >> 4]);
+    out.push_back(kDigits[octet & 15]);
+  }
+  return out;
+}
+
+std::optional<std::vector<std::uint8_t>> from_hex(std::string_view digits) {
+  if (digits.size() % 2 != 0) return std::nullopt;
+  std::vector<std::uint8_t> octets(digits.size() / 2);
+  for (std::size_t i = 0; i < octets.size(); ++i) {
+    const char* pair = digits.data() + 2 * i;
+    const auto [end, error] = std::from_chars(pair, pair + 2, octets[i], 16);
+    if (error != std::errc{} || end != pair + 2) return std::nullopt;
+  }
+  return octets;
+}
+
+bool is_ip_address(std::string_view text) {
+  unsigned char scratch[sizeof(in6_addr)];
+  const std::string terminated(text);
+  if (terminated.size() != std::char_traits<char>::length(terminated.c_str())) return false;
+  return inet_pton(AF_INET, terminated.c_str(), scratch) == 1 ||
+         inet_pton(AF_INET6, terminated.c_str(), scratch) == 1;
+}
+
+}  // namespace sealane

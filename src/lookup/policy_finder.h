@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a key to a decision: asks DANE and MTA-STS side by side and calls decide().
+// The daemon, `explain` and the tests all come through here.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/task.h"
+#include "lookup/clock.h"
+#include "lookup/dane_lookup.h"
+#include "lookup/sts_lookup.h"
+#include "policy/decision.h"
+
+namespace sealane {
+
+struct PolicyQuestion {
+  std::string key;  ///< as the MTA sent it
+  Dialect dialect = Dialect::postfix;
+  RequestFlags flags;
+};
+
+/// Lives on the lookup thread.
+class PolicyFinder {
+ public:
+  /// The parts must outlive the finder and every question under way.
+  PolicyFinder(DaneLookup& dane, StsLookup& sts, const Clock& clock, DecisionSettings settings);
+  ~PolicyFinder();
+
+  /// Answers within the dialect's budget (30 s; Exim 18 s; Sendmail 4 s): what is not known by
+  /// then is temporary, and the work goes on for the next asker.  Never throws for anything that
+  /// comes from the network.
+  Task<Decision> find(PolicyQuestion question);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sealane

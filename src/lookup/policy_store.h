@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Port: the memory of first contact.  It survives restarts and is never silently empty.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/task.h"
+#include "policy/domain.h"
+
+namespace sealane {
+
+/// A policy as it was fetched.  Times are wall-clock times.
+struct StoredPolicy {
+  std::string id;    ///< of the TXT record that was valid when it was fetched; may be empty
+  std::string body;  ///< exactly as fetched
+  std::chrono::sys_seconds fetched;
+  std::chrono::sys_seconds expires;  ///< fetched + max_age
+  friend bool operator==(const StoredPolicy&, const StoredPolicy&) = default;
+};
+
+/// Consecutive failures of one kind of lookup: first, count, last.  count 0 = none.
+struct ErrorStreak {
+  std::chrono::sys_seconds first{};
+  std::uint32_t count = 0;
+  std::chrono::sys_seconds last{};
+  std::string text;  ///< the last failure, for a human
+  friend bool operator==(const ErrorStreak&, const ErrorStreak&) = default;
+};
+
+/// All that is remembered of one policy domain.
+struct StsMemory {
+  std::optional<StoredPolicy> policy;
+  std::string txt_id;  ///< id of the TXT record seen last, empty = none seen
+  std::optional<std::chrono::sys_seconds> none_since;  ///< last definite "no record", if newest
+  ErrorStreak txt_errors;
+  ErrorStreak fetch_errors;
+  std::string failed_id;                          ///< the id whose fetch failed last
+  std::optional<std::chrono::sys_seconds> asked;  ///< the last question by an MTA
+  friend bool operator==(const StsMemory&, const StsMemory&) = default;
+
+  bool worth_keeping() const { return policy || txt_errors.count > 0 || none_since; }
+};
+
+struct StoreStats {
+  std::uint64_t domains = 0;
+  std::uint64_t policies = 0;
+};
+
+/// Called from the lookup thread; does its work on a thread of its own and completes on the
+/// caller's.  A failed Result is our fault, never "there is none".
+class PolicyStore {
+ public:
+  virtual ~PolicyStore() = default;
+  /// nullopt: nothing is known of this domain.
+  virtual Task<Result<std::optional<StsMemory>>> find(Domain domain) = 0;
+  /// Completes when the memory is durable.
+  virtual Task<Result<void>> put(Domain domain, StsMemory memory) = 0;
+  virtual Task<Result<void>> erase(Domain domain) = 0;
+  /// Up to `limit` domains after `after` (empty: from the first), in order of name.
+  virtual Task<Result<std::vector<std::pair<Domain, StsMemory>>>> walk(std::string after,
+                                                                       std::size_t limit) = 0;
+  virtual Task<Result<StoreStats>> stats() = 0;
+};
+
+}  // namespace sealane

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The decision: what a sender must do with a destination, and why.
+// decide() is pure: values in, one Decision out.  The rows are those of docs/decision.md.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/dane.h"
+#include "policy/next_hop.h"
+#include "policy/override.h"
+#include "policy/sts_finding.h"
+
+namespace sealane {
+
+/// Who asks, and therefore what can be expressed.  Formatting is each front end's own work.
+enum class Dialect {
+  postfix,         ///< smtp_tls_policy_maps, Postfix >= 3.4: per next-hop, no MX filter
+  postfix_tlsrpt,  ///< the same for Postfix >= 3.10.5: names the MX hosts that may be used
+  postfix_pins,    ///< for a Postfix whose own resolver does not validate
+  requiretls,      ///< smtp_requiretls_policy of Postfix >= 3.11
+  sendmail_sts,    ///< Sendmail FEATURE(sts), which does DANE itself
+  exim,            ///< readsocket; DANE per host is Exim's own
+};
+std::string_view name_of(Dialect dialect);
+
+/// The level that applies in the MTA when we say "not found".
+enum class DefaultLevel { none, may, encrypt, dane, dane_only, fingerprint, verify, secure };
+
+struct DecisionSettings {
+  DefaultLevel default_level = DefaultLevel::may;
+  bool insecure_mx_may = false;  ///< policy.insecure-mx = may: D-INS is no reason for DANE
+  bool observe = false;          ///< policy.mode = observe
+};
+
+struct RequestFlags {
+  bool requiretls = false;       ///< Exim and CLI only
+  bool tls_required_no = false;  ///< the message says "TLS-Required: no" (RFC 8689)
+  friend bool operator==(const RequestFlags&, const RequestFlags&) = default;
+};
+
+enum class Action {
+  not_found,  ///< nothing was promised; the MTA's own default applies
+  may,        ///< opportunistic, said explicitly
+  encrypt,    ///< TLS, unauthenticated
+  dane,       ///< the MTA decides per host
+  dane_only,  ///< only hosts with usable TLSA
+  sts,        ///< PKIX, names by the policy: `patterns`, or only `hosts` if `restricted`
+  pins,       ///< only the keys in `fingerprints`
+  fixed,      ///< the operator's words: Override::postfix_reply or exim_reply
+  temporary,  ///< could not find out: `reason`
+};
+std::string_view name_of(Action action);
+
+enum class Notice {
+  sts_conflict,          ///< row 10: DANE rules, but a host is not in the policy
+  preference_inverted,   ///< MIXED: a worse MX with DANE outranks a better one without
+  sts_match_restricted,  ///< MIXED without filter: STS|N by match alone
+  txt_error_bound,       ///< row 7: TXT fails beyond the bound, treated as none
+  fetch_failed,          ///< row 6
+  null_mx,
+  overridden,
+  observed,
+  mx_mismatch,  ///< an MX name that the policy does not allow
+};
+std::string_view name_of(Notice notice);
+
+/// One step of the way to the decision.
+struct Reason {
+  std::string row;   ///< "1" … "35", "16a", "MIXED"; empty for a fact
+  std::string text;  ///< one sentence
+};
+
+struct Decision {
+  Action action = Action::temporary;
+  DaneClass dane = DaneClass::fail;
+  StsClass sts = StsClass::none;
+  bool restricted = false;                ///< STS|N: `hosts` instead of `patterns`
+  std::vector<MxPattern> patterns;        ///< with sts: what the policy allows
+  std::vector<Domain> hosts;              ///< with sts, restricted: the hosts that may be used
+  std::vector<Domain> dane_hosts;         ///< Exim, row 17 and MIXED: DANE and ERR hosts, exempt
+  bool dane_possible = true;              ///< Exim: false when no live host is DANE or ERR
+  bool dane_natively = false;             ///< Exim: a D row, "level=may" (or encrypt) + own DANE
+  std::vector<std::string> fingerprints;  ///< with pins: SHA-256, lower-case hex
+  bool report_testing = false;            ///< row 4: the level plus the policy, for TLSRPT
+  std::optional<StsPolicy> policy;        ///< with sts or report_testing: for TLSRPT
+  std::string policy_domain;
+  bool requiretls_ok = false;      ///< row 34
+  std::string fixed_reply;         ///< with fixed
+  std::string reason;              ///< with temporary: a sentence a postmaster can act on
+  bool waits_for_sts = false;      ///< the answer may change as soon as STS is settled
+  std::optional<Action> would_be;  ///< observe: what would have been said
+  std::vector<Notice> notices;
+  std::vector<Reason> trail;
+  std::chrono::seconds ttl{0};  ///< how long the answer may live, capped
+};
+
+struct DecisionInput {
+  NextHop next_hop;
+  DaneFinding dane;
+  StsFinding sts;
+  Override override_;
+  Dialect dialect = Dialect::postfix;
+  RequestFlags flags;
+  DecisionSettings settings;
+};
+
+/// Decides.  Same inputs, same Decision.
+Decision decide(const DecisionInput& input);
+
+/// The answer to a key that names no destination (rows 29 and 30).
+Decision decide(const NoNextHop& key);
+
+/// A temporary answer because of ourselves (row 31): overload, own network, not yet ready.
+Decision temporary_failure(std::string reason);
+
+inline constexpr std::chrono::seconds kMaxAnswerTtl{300};    ///< any answer
+inline constexpr std::chrono::seconds kMaxTemporaryTtl{30};  ///< a temporary one
+
+}  // namespace sealane

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text.h"
+
+#include <doctest/doctest.h>
+
+using namespace sealane;
+
+TEST_CASE("escaping leaves printable ASCII alone and shows every other octet") {
+  CHECK(escape("mx.example.net") == "mx.example.net");
+  CHECK(escape("a\x1b[31m\n\xc3\xa9\\") == "a\\x1b[31m\\x0a\\xc3\\xa9\\x5c");
+}
+
+TEST_CASE("escaping cuts at the limit and says so") {
+  CHECK(escape(std::string(256, 'a')) == std::string(256, 'a'));
+  CHECK(escape(std::string(257, 'a')) == std::string(256, 'a') + "...");
+}
+
+TEST_CASE("a decimal is digits only and at most the maximum") {
+  CHECK(parse_decimal("65535", 65535) == 65535u);
+  CHECK_FALSE(parse_decimal("65536", 65535));
+  CHECK_FALSE(parse_decimal("", 9));
+  CHECK_FALSE(parse_decimal("+1", 9));
+  CHECK_FALSE(parse_decimal(" 1", 9));
+  CHECK_FALSE(parse_decimal("99999999999999999999999", UINT64_MAX));
+}
+
+TEST_CASE("hexadecimal text round-trips and odd or foreign digits are refused") {
+  const std::vector<std::uint8_t> octets{0x00, 0xab, 0xff};
+  CHECK(to_hex(octets) == "00abff");
+  CHECK(from_hex("00ABff") == octets);
+  CHECK_FALSE(from_hex("abc"));
+  CHECK_FALSE(from_hex("0x"));
+  CHECK_FALSE(from_hex("+1"));
+}
+
+TEST_CASE("splitting keeps empty pieces and words drops them") {
+  CHECK(split("a::b", ':') == std::vector<std::string_view>{"a", "", "b"});
+  CHECK(split("", ':') == std::vector<std::string_view>{""});
+  CHECK(words("  a \t b ") == std::vector<std::string_view>{"a", "b"});
+}
+
+TEST_CASE("an address is what inet_pton reads and a NUL does not shorten it") {
+  CHECK(is_ip_address("192.0.2.1"));
+  CHECK(is_ip_address("2001:db8::1"));
+  CHECK_FALSE(is_ip_address("192.0.2"));
+  CHECK_FALSE(is_ip_address(std::string_view("192.0.2.1\0x", 11)));
+}
