@@ -14,9 +14,9 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
-from table import TLD_NS, ZONE_NS
+from table import HIDDEN_NS, ZONE_NS
 
-UPSTREAM = (TLD_NS, 53)
+UPSTREAM = (HIDDEN_NS, 53)
 PATIENCE = 5.0  # seconds to wait for NSD
 
 

@@ -21,15 +21,14 @@ server:
   server-count: 1
   username: ""
   chroot: ""
-  ip-address: {root}
-  ip-address: {tld}
+{addresses}
   zonesdir: "{zones}"
   database: ""
-  pidfile: "{state}/nsd.pid"
-  xfrdfile: "{state}/nsd.xfrd"
+  pidfile: "{state}/{name}.pid"
+  xfrdfile: "{state}/{name}.xfrd"
   xfrdir: "{state}"
-  zonelistfile: "{state}/nsd.zones"
-  logfile: "{state}/nsd.log"
+  zonelistfile: "{state}/{name}.zones"
+  logfile: "{state}/{name}.log"
   rrl-ratelimit: 0
   hide-version: yes
 remote-control:
@@ -82,14 +81,27 @@ def own_network(state):
     quiet("mount", "--bind", path, os.path.realpath("/etc/resolv.conf"))
 
 
+def nsd_configuration(name, addresses, zones, places):
+    lines = "\n".join(f"  ip-address: {address}" for address in addresses)
+    text = NSD.format(name=name, addresses=lines, **places)
+    for zone in zones:
+        text += f'zone:\n  name: "{zone}"\n  zonefile: "{"root" if zone == "." else zone}"\n'
+    return text
+
+
 def write_configuration(data, state, internet):
-    places = {"state": state, "zones": os.path.join(data, "zones"), "root": tables.ROOT_NS,
-              "tld": tables.TLD_NS, "resolver": tables.RESOLVER}
-    zones = [z for z, kind in internet.zones.items() if kind != "absent"] + list(internet.tlds)
-    nsd = NSD.format(**places) + 'zone:\n  name: "."\n  zonefile: "root"\n'
-    nsd += "".join(f'zone:\n  name: "{zone}"\n  zonefile: "{zone}"\n' for zone in zones)
-    for name, text in (("nsd.conf", nsd), ("unbound.conf", UNBOUND.format(**places))):
-        with open(os.path.join(state, name), "w", encoding="ascii") as file:
+    places = {"state": state, "zones": os.path.join(data, "zones"), "resolver": tables.RESOLVER}
+    domains = [zone for zone, kind in internet.zones.items() if kind != "absent"]
+    top = [".", *internet.tlds]
+    # Two servers: one that held both a parent and its child would answer for the child at once,
+    # and the front would never be asked.
+    texts = {
+        "nsd-top": nsd_configuration("nsd-top", [tables.ROOT_NS, tables.TLD_NS], top, places),
+        "nsd-zones": nsd_configuration("nsd-zones", [tables.HIDDEN_NS], domains, places),
+        "unbound": UNBOUND.format(**places),
+    }
+    for name, text in texts.items():
+        with open(os.path.join(state, name + ".conf"), "w", encoding="ascii") as file:
             file.write(text)
 
 
@@ -144,10 +156,12 @@ def bring_up(data, state):
     internet = tables.load()
     own_network(state)
     write_configuration(data, state, internet)
-    nsd = spawn(state, "nsd", "/usr/sbin/nsd", "-d", "-c", os.path.join(state, "nsd.conf"))
+    nsds = [spawn(state, name, "/usr/sbin/nsd", "-d", "-c", os.path.join(state, name + ".conf"))
+            for name in ("nsd-top", "nsd-zones")]
     servers = spawn(state, "servers", sys.executable, os.path.join(tables.HERE, "servers.py"),
                     data, state, stdout=subprocess.PIPE, text=True)
-    wait_for_dns(tables.ROOT_NS, ".", dns.flags.AA, nsd)
+    wait_for_dns(tables.ROOT_NS, ".", dns.flags.AA, nsds[0])
+    wait_for_dns(tables.HIDDEN_NS, next(iter(internet.zones)), dns.flags.AA, nsds[1])
     if servers.stdout.readline() != "ready\n":
         raise SystemExit(f"lab: the servers did not start; see {state}/servers.stderr")
     start_resolver(state)

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 HERE = os.path.dirname(os.path.abspath(__file__))
 TABLE = os.environ.get("LAB_TABLE", os.path.join(HERE, "table.txt"))
 
-ROOT_NS, TLD_NS, ZONE_NS, RESOLVER = "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"
+RESOLVER = "127.0.0.1"
+ROOT_NS, TLD_NS = "127.0.0.2", "127.0.0.3"    # one NSD
+ZONE_NS, HIDDEN_NS = "127.0.0.4", "127.0.0.5"  # the front, and the NSD behind it
 TLD_KINDS = {"nsec", "nsec3", "unsigned"}
 ZONE_KINDS = {"signed", "nsec3", "unsigned", "expired", "wrong-ds", "absent"}
 DIALECTS = {"postfix", "postfix-tlsrpt", "postfix-pins", "requiretls", "sts"}
