@@ -82,7 +82,7 @@ class Domain:
     sts: Sts = None
     txt: list = field(default_factory=list)
     questions: list = field(default_factory=list)
-    mail: str = ""
+    mail: list = field(default_factory=list)
     within: float = 31.0
     settles: tuple = ()
 
@@ -227,10 +227,11 @@ class Reader:
             raise ValueError(dialect)
         self.domain.questions.append(Question(key, dialect, answer, self.domain))
 
-    def on_mail(self, rest, _):
-        if rest not in MAIL:
-            raise ValueError(rest)
-        self.domain.mail = rest
+    def on_mail(self, _, words):
+        if words[0] not in MAIL:
+            raise ValueError(words[0])
+        default = self.domain.key or self.domain.name
+        self.domain.mail.append((words[1] if len(words) > 1 else default, words[0]))
 
     def on_within(self, rest, _):
         self.domain.within = float(rest)
