@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab's own socketmap client, and how an answer is compared with the table's."""
+"""The lab's own socketmap client, and how an answer is compared with the table's.
 
+As a program, inside the lab:
+  socketmap.py ping SOCKET               status 0 if something accepts connections there
+  socketmap.py ask SOCKET DIALECT KEY    prints the answer as it comes
+  socketmap.py expected DIALECT KEY      prints the table's answer
+"""
+
+import os
 import re
 import socket
+import sys
 
 import pki
+import table as tables
 
 
 def connect(address, timeout):
@@ -63,3 +72,26 @@ def same(expected, got):
     if expected == "TEMP":
         return got.startswith("TEMP ") and bool(got[5:].strip())
     return canonical(expected) == canonical(got)
+
+
+def expected(dialect, key):
+    question = next(q for q in tables.load().questions() if (q.dialect, q.key) == (dialect, key))
+    return expand(question.answer, question.domain, os.environ["LAB_DATA"])
+
+
+def main(verb, *words):
+    try:
+        if verb == "ping":
+            connect(words[0], 5).close()
+        elif verb == "ask":
+            print(ask(*words))
+        else:
+            print(expected(*words))
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
