@@ -11,6 +11,10 @@ kStartPatienceSeconds=30
 # The TCP listener, for a Postfix that may not look into our state directory.
 kSocketmapPort=8461
 
+resolver=''
+started=()
+daemon=''
+
 dev_run() {
   local lab='' once='' state=${XDG_STATE_HOME:-$HOME/.local/state}/sealane-dev
   while [ $# -gt 0 ]; do
@@ -32,21 +36,25 @@ dev_run() {
   mkdir -p "$state"
   chmod 700 "$state"
 
-  [ -n "$lab" ] || run_outside "$state" ||
-    say "No validating resolver is at hand and none can be started: running in the lab."
+  if [ -z "$lab" ] && find_resolver "$state"; then
+    write_config "$state" "$resolver" "listen = inet:127.0.0.1:$kSocketmapPort"
+    start_daemon "$state"
+    say_how_to_connect "$state"
+    wait_for_daemon
+  fi
+  [ -n "$lab" ] ||
+    say "No resolver validates here and none of our own can: running in the lab (tests/lab)."
   need_packages lab
   exec tests/lab/lab run scripts/run-in-lab "$state" "${lab:-no}" "${once:-no}"
 }
 
-# run_outside STATE: returns (with 1) only if no resolver validates.
-run_outside() {
-  local state=$1 resolver
-  resolver=$(validating_upstream) || start_private_resolver "$state" || return 1
-  resolver=${resolver:-127.0.0.1:$kPrivateResolverPort}
-  write_config "$state" "$resolver"
-  start_daemon "$state"
-  say_how_to_connect "$state"
-  wait_for_daemon
+# ---- a validating resolver
+
+# find_resolver STATE: sets `resolver`, or fails.
+find_resolver() {
+  resolver=$(validating_upstream) && return 0
+  start_private_resolver "$1" || return 1
+  resolver=127.0.0.1@$kPrivateResolverPort
 }
 
 # validating_upstream: prints the loopback resolver of this host, if it validates.
@@ -107,8 +115,20 @@ END
 
 # ---- the daemon
 
-started=()
-daemon=''
+# write_config STATE RESOLVER [LINE...]: the daemon's configuration, with more lines at its end.
+write_config() {
+  local state=$1 resolver=$2
+  shift 2
+  {
+    echo "# Written by ./dev run at each start."
+    printf '[resolver]\nupstream = %s\n' "$resolver"
+    printf '[store]\nurl = sqlite:%s/policies.db\n' "$state"
+    printf '[admin]\nlisten = unix:%s/admin.sock\n' "$state"
+    printf '[socketmap]\nlisten = unix:%s/policy.sock,mode=0666\n' "$state"
+    [ $# -eq 0 ] || printf '%s\n' "$@"
+  } >"$state/sealane.conf"
+}
+
 
 stop_started() {
   [ ${#started[@]} -eq 0 ] || kill "${started[@]}" 2>/dev/null || true
@@ -139,7 +159,13 @@ wait_for_daemon() {
   exit "$status"
 }
 
+# say_how_to_connect STATE
 say_how_to_connect() {
-  say "" "For Postfix's main.cf:" \
+  printf '%s\n' '' "For Postfix's main.cf:" \
     "  smtp_tls_policy_maps = socketmap:unix:$1/policy.sock:postfix"
+  ! grep -q "^listen = inet:" "$1/sealane.conf" || printf '%s\n' \
+    "or, where Postfix may not look into that directory:" \
+    "  smtp_tls_policy_maps = socketmap:inet:127.0.0.1:$kSocketmapPort:postfix"
+  printf '%s\n' '' "To ask it:" \
+    "  $(program build sealane) query DOMAIN --admin unix:$1/admin.sock" ''
 }
