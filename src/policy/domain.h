@@ -14,6 +14,9 @@ namespace sealane {
 inline constexpr std::size_t kMaxDomainLength = 253;  ///< octets without the root dot (RFC 1035)
 inline constexpr std::size_t kMaxLabelLength = 63;    ///< octets (RFC 1035 2.3.4)
 
+/// True if no octet has its high bit set: such a name never reaches the IDN library.
+bool is_ascii(std::string_view name);
+
 /// A DNS name: labels of 1-63 octets out of [a-z0-9_-], at most 253 octets in all.  Immutable.
 class Domain {
  public:
