@@ -13,8 +13,15 @@ HANG = 600.0      # longer than any client's patience
 BIG = 65536       # RFC 8461 3.3 suggests 64 KiB as the limit: the body is one octet longer
 
 
-def response(status, body, *headers):
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+def response(status, body, *headers, framing="good"):
+    """One HTTP response; `framing` says how the body's end is told."""
+    length = [] if framing in ("chunked", "until-eof") else [f"Content-Length: {len(body)}"]
+    if framing == "chunked":
+        length = ["Transfer-Encoding: chunked"]
+        half = len(body) // 2
+        parts = (body[:half], body[half:])
+        body = "".join(f"{len(part):x}\r\n{part}\r\n" for part in parts) + "0\r\n\r\n"
+    lines = [f"HTTP/1.1 {status}", *length, "Connection: close", *headers]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
@@ -33,7 +40,7 @@ def answer(sts, path):
     if sts.https == "big":
         body += "x" * (BIG + 1 - len(body) - 10) + ": padding\n"
     kind = "text/html" if sts.https == "html" else "text/plain; charset=utf-8"
-    return response("200 OK", body, f"Content-Type: {kind}")
+    return response("200 OK", body, f"Content-Type: {kind}", framing=sts.https)
 
 
 class PolicyHost:

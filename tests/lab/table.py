@@ -6,6 +6,7 @@ every program of the lab finds the same ones by reading it.
 """
 
 import os
+import re
 from dataclasses import dataclass, field
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -25,8 +26,9 @@ CHOICES = {  # attribute -> allowed values (tlsa takes several, separated by com
     "cert": {"good", "self-signed", "wrong-name", "expired"},
     "smtp": {"starttls", "plain", "down"},
     "https": {"good", "wrong-name", "expired", "self-signed", "cn-only", "404", "redirect", "html",
-              "big", "slow", "hang", "refused", "dead-first", "no-address"},
-    "txt": {"good", "none", "duplicate", "v10-beside", "invalid"},
+              "big", "slow", "hang", "refused", "dead-first", "no-address", "chunked", "until-eof",
+              "cname"},
+    "txt": {"good", "none", "duplicate", "v10-beside", "invalid", "cname", "split"},
 }
 
 
@@ -36,6 +38,7 @@ class Host:
     name: str
     addr: str = "v4"
     tlsa: list = field(default_factory=list)
+    tlsa_at: str = ""
     cert: str = "good"
     smtp: str = "starttls"
     cname: str = ""
@@ -104,13 +107,22 @@ class Table:
                 return ".".join(labels[i:])
         raise ValueError(f"{name}: no zone holds this name")
 
-    def server_of(self, name):
-        """Follows aliases to the host that runs the SMTP server."""
+    def server_of(self, name, hops=8):
+        """Follows aliases to the host that runs the SMTP server (or stays in a loop of them)."""
         host = self.hosts[name]
-        return self.server_of(host.cname) if host.cname else host
+        return self.server_of(host.cname, hops - 1) if host.cname and hops else host
 
     def questions(self):
         return [q for domain in self.domains for q in domain.questions]
+
+
+def spread(words):
+    """Replaces "10 m{1..3}.test" by "10 m1.test 10 m2.test 10 m3.test"."""
+    for preference, name in zip(words[::2], words[1::2]):
+        found = re.match(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", name)
+        first, last = (int(found[2]), int(found[3])) if found else (0, 0)
+        for i in range(first, last + 1):
+            yield int(preference), f"{found[1]}{i}{found[4]}" if found else name
 
 
 def check(attribute, value):
@@ -178,13 +190,13 @@ class Reader:
         self.domain.key = rest
 
     def on_mx(self, _, words):
-        pairs = [word for word in words if "=" not in word]
-        for preference, name in zip(pairs[::2], pairs[1::2]):
-            self.domain.mx.append((int(preference), name))
+        plain = [word for word in words if "=" not in word]
+        for preference, name in spread(plain):
+            self.domain.mx.append((preference, name))
             if name == "." or name.replace(".", "").isdigit():
                 continue
             if attributes(words):
-                self.on_host("", [name] + words[len(pairs):])
+                self.on_host("", [name] + words[len(plain):])
             else:
                 self.implied.append(name)
 
@@ -192,7 +204,7 @@ class Reader:
         options = attributes(words)
         for name in [word for word in words if "=" not in word]:
             self.table.zone_of(name)
-            host = Host(name, cname=options.get("cname", ""))
+            host = Host(name, cname=options.get("cname", ""), tlsa_at=options.get("tlsa-at", ""))
             for attribute in ("addr", "cert", "smtp"):
                 setattr(host, attribute,
                         check(attribute, options.get(attribute, getattr(host, attribute))))

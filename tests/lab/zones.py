@@ -32,11 +32,21 @@ def sts_records(domain):
         "duplicate": [good, '"v=STSv1; id=2;"'],
         "v10-beside": [good, '"v=STSv10; id=3;"'],
         "invalid": ['"v=STSv1; id=not-alphanumeric!"'],
+        "cname": [good],
+        "split": ['"v=STSv" "1; id=2026010" "1000000Z;"'],
     }[sts.txt]
-    yield from (f"_mta-sts IN TXT {text}" for text in texts)
+    yield from named("_mta-sts", sts.txt == "cname", [f"TXT {text}" for text in texts])
     if sts.https != "no-address":
         addresses = [sts.dead_ip, sts.ip] if sts.dead_ip else [sts.ip]
-        yield from (f"mta-sts IN {address_type(ip)} {ip}" for ip in addresses)
+        yield from named("mta-sts", sts.https == "cname",
+                         [f"{address_type(ip)} {ip}" for ip in addresses])
+
+
+def named(name, alias, records):
+    """Records at this name, or at another one to which it is an alias."""
+    if alias:
+        yield f"{name} IN CNAME {name}.hosted"
+    yield from (f"{name}{'.hosted' if alias else ''} IN {record}" for record in records)
 
 
 def address_type(ip):
@@ -48,9 +58,11 @@ def host_records(table, host, leafs, authority):
         yield f"{host.name}. IN CNAME {host.cname}."
     elif host.ip:
         yield f"{host.name}. IN {address_type(host.ip)} {host.ip}"
+    if host.tlsa_at:
+        yield f"_25._tcp.{host.name}. IN CNAME {host.tlsa_at}."
     for kind in host.tlsa:
         leaf = leafs[table.server_of(host.name).name]
-        yield f"_25._tcp.{host.name}. IN TLSA {pki.tlsa(kind, leaf, authority)}"
+        yield f"{host.tlsa_at or '_25._tcp.' + host.name}. IN TLSA {pki.tlsa(kind, leaf, authority)}"
 
 
 def zone_texts(table, leafs, authority):

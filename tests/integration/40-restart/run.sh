@@ -20,6 +20,17 @@ start_daemon
 answers sts-good.unsigned
 answers sts-v6.unsigned
 
+# An enforce policy we know outlives a domain that seems to be gone: the answer may be forged
+# towards us alone.  If the MX lookup itself fails, nobody knows, policy or not.
+answers sts-wildcard.unsigned
+answers policy-dot.unsigned
+stop_daemon TERM
+for type in MX A AAAA; do break_dns sts-wildcard.unsigned $type nxdomain; done
+break_dns policy-dot.unsigned MX servfail
+start_daemon
+answers sts-wildcard.unsigned
+like "an MX lookup that fails, with a policy" '^TEMP .' "$(answer policy-dot.unsigned)"
+
 # With a query under way, SIGTERM ends the daemon soon, and the question is not answered "none".
 answer policy-hangs.unsigned > "$LAB_STATE/in-flight" &
 client=$!
