@@ -50,7 +50,14 @@ class House {
     return client;
   }
 
-  /// Runs a function on the serving thread and hands out what it returns.
+  /// Runs a function on a context's thread and hands out what it returns.
+  template <class Function>
+  auto on(asio::io_context& io, Function function) {
+    std::packaged_task<decltype(function())()> task(std::move(function));
+    auto result = task.get_future();
+    asio::post(io, [&task] { task(); });
+    return result.get();
+  }
   template <class Function>
   auto on_serving(Function function) {
     return on(serving_, std::move(function));
@@ -114,13 +121,6 @@ class House {
     auto listener = Listener::open(*parse_listen_address(text));
     REQUIRE_MESSAGE(listener.has_value(), listener.error());
     return std::move(*listener);
-  }
-  template <class Function>
-  auto on(asio::io_context& io, Function function) {
-    std::packaged_task<decltype(function())()> task(std::move(function));
-    auto result = task.get_future();
-    asio::post(io, [&task] { task(); });
-    return result.get();
   }
 
   TempDir dir_;
