@@ -43,7 +43,9 @@ struct StsMemory {
   std::optional<std::chrono::sys_seconds> asked;  ///< the last question by an MTA
   friend bool operator==(const StsMemory&, const StsMemory&) = default;
 
-  bool worth_keeping() const { return policy || txt_errors.count > 0 || none_since; }
+  /// A domain without a policy and without trouble leaves no trace: the store is not for a list of
+  /// everybody one ever wrote to.
+  bool worth_keeping() const { return policy || txt_errors.count > 0; }
 };
 
 struct StoreStats {

@@ -53,10 +53,10 @@ std::size_t cost_of(std::string_view place, const Answer& answer) {
   return kEntryOverhead + place.size() + answer.reply.size() + answer.reason.size();
 }
 
-void log_answer(const PolicyQuestion& question, const Answer& answer) {
-  const Severity severity = answer.temporary()                   ? Severity::warning
-                            : answer.action == Action::not_found ? Severity::debug
-                                                                 : Severity::info;
+void log_answer(const PolicyQuestion& question, const Answer& answer, bool news) {
+  Severity severity = Severity::debug;
+  if (answer.temporary()) severity = Severity::warning;
+  if (news && !answer.temporary() && answer.action != Action::not_found) severity = Severity::info;
   if (!log_enabled(severity)) return;
   log(severity, "answer",
       {{"key", question.key},
@@ -187,7 +187,10 @@ Task<> AnswerCache::fly(FlightPtr flight) {
   decision.ttl = std::clamp(decision.ttl, seconds{0}, cap);
   flight->answer = answer(decision, question.dialect, question.key);
   if (flight->answer->temporary()) ++counters_.temporary;
-  log_answer(question, *flight->answer);
+  const auto before = by_key_.find(flight->place);
+  const bool news =
+      before == by_key_.end() || before->second->answer->reply != flight->answer->reply;
+  log_answer(question, *flight->answer, news);
   keep(*flight, decision.ttl);
   flight->landed.cancel();
 }

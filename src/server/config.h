@@ -36,18 +36,18 @@ inline constexpr std::size_t kMaxConfigFile = 1024 * 1024;
 inline constexpr std::size_t kMaxConfigValues = 256;
 
 /// A validating resolver.
-struct Upstream {
+struct UpstreamAddress {
   std::string address;  ///< IPv4 or IPv6, without brackets
   std::uint16_t port = 53;
-  friend bool operator==(const Upstream&, const Upstream&) = default;
+  friend bool operator==(const UpstreamAddress&, const UpstreamAddress&) = default;
 };
 
 /// Whose AD bit is believed (resolver.trust-ad).
-enum class TrustAd { loopback, always, never };
+enum class AdTrust { loopback, always, never };
 
 struct Config {
-  std::vector<Upstream> upstreams;  ///< empty: the loopback name servers of resolv.conf
-  TrustAd trust_ad = TrustAd::loopback;
+  std::vector<UpstreamAddress> upstreams;  ///< empty: the loopback name servers of resolv.conf
+  AdTrust trust_ad = AdTrust::loopback;
   std::optional<Families> families;  ///< absent: those with a default route at the start
   std::chrono::seconds dns_timeout{10};
   std::optional<Domain> bogus_canary;

@@ -39,8 +39,8 @@ Values show(const Words<T, N>& words, T wanted) {
   return {};
 }
 
-constexpr Words<TrustAd, 3> kTrustAd{
-    {{"loopback", TrustAd::loopback}, {"always", TrustAd::always}, {"never", TrustAd::never}}};
+constexpr Words<AdTrust, 3> kTrustAd{
+    {{"loopback", AdTrust::loopback}, {"always", AdTrust::always}, {"never", AdTrust::never}}};
 constexpr Words<Families, 3> kFamilies{
     {{"any", Families::any}, {"ipv4", Families::ipv4}, {"ipv6", Families::ipv6}}};
 constexpr Words<bool, 2> kMode{{{"enforce", false}, {"observe", true}}};
@@ -81,9 +81,9 @@ Result<std::uint64_t> number(std::string_view value, std::uint64_t least, std::u
   return *read;
 }
 
-Result<Upstream> upstream(std::string_view value) {
+Result<UpstreamAddress> upstream(std::string_view value) {
   const std::size_t at = std::min(value.find('@'), value.size());
-  Upstream server;
+  UpstreamAddress server;
   server.address = value.substr(0, at);
   if (!is_ip_address(server.address)) {
     return failure("allowed is an IP address with an optional port, such as 127.0.0.1@5353");
@@ -171,7 +171,8 @@ const std::array<ConfigOption, 21> kOptions{{
      [](Config& c, std::string_view v) { return append(c.upstreams, upstream(v)); },
      [](const Config& c) {
        Values out;
-       for (const Upstream& u : c.upstreams) out.push_back(fmt::format("{}@{}", u.address, u.port));
+       for (const UpstreamAddress& u : c.upstreams)
+         out.push_back(fmt::format("{}@{}", u.address, u.port));
        return out;
      }},
     {"resolver.trust-ad", "loopback|always|never",

@@ -34,6 +34,9 @@ constexpr std::size_t kMaxRoom = kMaxRequest + kMaxNetstringDigits + 2;
 constexpr std::size_t kKeptOutput = 4 * 1024;
 /// Idleness is judged this many times in the idle limit.
 constexpr std::uint64_t kSweepsPerIdle = 8;
+/// Octets of an unknown map name, or of junk, that are shown: enough to recognise the sender.
+constexpr std::size_t kMaxShownMapName = 64;
+constexpr std::size_t kMaxShownJunk = 32;
 
 /// What has arrived and was not looked at yet.
 class Inbox {
@@ -207,7 +210,8 @@ void SocketmapServer::note_junk(const Connection& connection) {
   if (junk_logged_at_ == sweeps_) return;
   junk_logged_at_ = sweeps_;
   log(Severity::warning, "socketmap_junk",
-      {{"text", escape(connection.in.unread(), 32)}, {"so_far", std::to_string(counters_.junk)}});
+      {{"text", std::string(connection.in.unread().substr(0, kMaxShownJunk))},
+       {"so_far", std::to_string(counters_.junk)}});
 }
 
 /// At the end, for a client whose request has arrived but was not read yet.

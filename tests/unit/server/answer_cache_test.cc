@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <thread>
 
+#include "base/log.h"
 #include "fakes.h"
 #include "server/fake_finder.h"
 
@@ -27,7 +28,9 @@ struct House {
       : cache(
             io.get_executor(), io.get_executor(),
             [this](PolicyQuestion question) { return finder.find(std::move(question)); },
-            fake_format, clock, limits) {}
+            fake_format, clock, limits) {
+    set_log_level(Severity::alarm);
+  }
 
   Task<> ask_and_keep(PolicyQuestion question) {
     auto asking = cache.ask(std::move(question));

@@ -26,7 +26,7 @@ TEST_CASE("an empty file gives the defaults") {
   const auto read = config("");
   REQUIRE(read.has_value());
   CHECK(read->upstreams.empty());
-  CHECK(read->trust_ad == TrustAd::loopback);
+  CHECK(read->trust_ad == AdTrust::loopback);
   CHECK_FALSE(read->families);
   CHECK(read->store_path == kDefaultStore);
   REQUIRE(read->socketmap.size() == 1);
@@ -70,8 +70,8 @@ TEST_CASE("every option is read") {
       "[log]\n"
       "level = debug\n");
   REQUIRE_MESSAGE(read.has_value(), read.error());
-  CHECK(read->upstreams == std::vector<Upstream>{{"127.0.0.1", 5353}, {"::1", 53}});
-  CHECK(read->trust_ad == TrustAd::always);
+  CHECK(read->upstreams == std::vector<UpstreamAddress>{{"127.0.0.1", 5353}, {"::1", 53}});
+  CHECK(read->trust_ad == AdTrust::always);
   CHECK(read->families == Families::ipv6);
   CHECK(read->dns_timeout == std::chrono::seconds{7});
   CHECK(read->bogus_canary->text() == "bogus.example");
@@ -185,7 +185,7 @@ TEST_CASE("the command line replaces what the file says, lists as a whole") {
       {{"log.level", "error", "command line"}, {"resolver.upstream", "127.0.0.1", "command line"}});
   REQUIRE(read.has_value());
   CHECK(read->log_level == Severity::error);
-  CHECK(read->upstreams == std::vector<Upstream>{{"127.0.0.1", 53}});
+  CHECK(read->upstreams == std::vector<UpstreamAddress>{{"127.0.0.1", 53}});
 }
 
 TEST_CASE("the number of values of one option is bounded") {

@@ -4,7 +4,9 @@
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -48,6 +50,15 @@ class SocketClient {
   bool connected() const { return connected_; }
   void leave() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+  /// Waits until the other side has taken all that was sent (unix sockets only).
+  void wait_until_read() {
+    int unread = 1;
+    for (int i = 0; i < kPatience * 1000 && unread > 0; ++i) {
+      REQUIRE(::ioctl(fd_, SIOCOUTQ, &unread) == 0);
+      ::usleep(1000);
+    }
+    REQUIRE(unread == 0);
   }
   void finish_sending() { ::shutdown(fd_, SHUT_WR); }
 

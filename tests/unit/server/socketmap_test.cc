@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/log.h"
 #include "fakes.h"
 #include "server/fake_finder.h"
 #include "server/socket_client.h"
@@ -32,6 +33,7 @@ class House {
             [this](PolicyQuestion question) { return finder_.find(std::move(question)); }, format,
             clock_),
         server_(serving_.get_executor(), cache_, limits) {
+    set_log_level(Severity::alarm);
     std::vector<Listener> listeners;
     listeners.push_back(open("unix:" + path()));
     listeners.push_back(open("inet:127.0.0.1:0"));
@@ -184,8 +186,7 @@ TEST_CASE("a request is answered wherever the network splits it") {
   const std::string request = netstring("postfix a.test");
   for (std::size_t part = 1; part < request.size(); ++part) {
     client.send(request.substr(0, part));
-    // The server must have read the first part before the second is sent.
-    CHECK(house.connections() == 1);
+    client.wait_until_read();
     client.send(request.substr(part));
     CHECK(client.reply() == "OK postfix a.test");
   }
@@ -429,10 +430,10 @@ TEST_CASE("running out of descriptors neither spins nor stops the service") {
     early.connect(house.path());
     REQUIRE(early.connected());
     early.ask("postfix a.test");
-    std::this_thread::sleep_for(350ms);
+    std::this_thread::sleep_for(350ms);  // room for three or four attempts of either listener
     CHECK(house.counters().accepted == 0);
     CHECK(house.on_serving([&] { return house.server().accept_errors(); }) >= 1);
-    CHECK(house.on_serving([&] { return house.server().accept_errors(); }) <= 6);
+    CHECK(house.on_serving([&] { return house.server().accept_errors(); }) <= 10);
   }
   CHECK(early.reply() == "OK postfix a.test");
 }
