@@ -38,11 +38,12 @@ postfix_configure() {
   # The host may have Postfix installed without a configuration.
   [ -f "$POSTFIX_ROOT/etc/postfix/main.cf" ] && rm "$POSTFIX_ROOT/etc/postfix/main.cf"
   printf 'compatibility_level = 3.6\n' > "$POSTFIX_ROOT/etc/postfix/main.cf"
+  # smtp_tls_dane_insecure_mx_policy: the default of 3.7.11; later versions have another one.
   in_postfix postconf -e myhostname=client.lab.test mydestination= alias_maps= alias_database= \
     inet_interfaces=127.0.0.1 inet_protocols=all maillog_file=/var/log/maillog \
     smtputf8_enable=yes smtp_connection_cache_on_demand=no smtp_dns_support_level=dnssec \
     smtp_host_lookup=dns smtp_tls_security_level=may smtp_tls_CAfile=/etc/lab-ca.pem \
-    smtp_tls_loglevel=summary,certmatch "smtp_tls_policy_maps=$1" &&
+    smtp_tls_dane_insecure_mx_policy=may smtp_tls_loglevel=summary,certmatch "smtp_tls_policy_maps=$1" &&
   in_postfix postconf -F '*/*/chroot=n' &&
   in_postfix postconf -M 'postlog/unix-dgram=postlog unix-dgram n - n - 1 postlogd' &&
   in_postfix rm -f /var/spool/postfix/pid/master.pid &&

@@ -27,6 +27,14 @@ CERTIFICATE_ERRORS = {
 }
 
 
+def verifying(authority):
+    """A client as strict as any: RFC 5280 to the letter, DNS-ID only."""
+    context = ssl.create_default_context(cafile=authority)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.hostname_checks_common_name = False
+    return context
+
+
 def differs(expected, got):
     return None if expected in got else f"'{expected}' expected, '{got}' found"
 
@@ -48,7 +56,7 @@ def starttls(host, context, name):
 def smtp_result(host, authority):
     """down, plain, or what a client that verifies says."""
     try:
-        found = starttls(host, ssl.create_default_context(cafile=authority), host.name)
+        found = starttls(host, verifying(authority), host.name)
     except ConnectionRefusedError:
         return "down"
     except ssl.SSLCertVerificationError as error:
@@ -108,8 +116,7 @@ def smtp_checks(table, authority):
 def fetch(address, name, authority):
     """(what happened, seconds, body) of one GET, by a client that verifies."""
     start = time.monotonic()
-    context = ssl.create_default_context(cafile=authority)
-    context.hostname_checks_common_name = False
+    context = verifying(authority)
     client = http.client.HTTPSConnection(name, context=context)
     try:
         with socket.create_connection((address, 443), timeout=HUNG) as plain:
