@@ -139,9 +139,9 @@ stop_started() {
 # start_daemon STATE: returns when it serves.
 start_daemon() {
   trap stop_started EXIT
-  trap : INT TERM
   "$(program build sealaned)" --config "$1/sealane.conf" &
   daemon=$!
+  trap 'kill "$daemon" 2>/dev/null || true' INT TERM
   started+=("$daemon")
   local end=$((SECONDS + kStartPatienceSeconds))
   until [ -S "$1/admin.sock" ] && [ -S "$1/policy.sock" ]; do
@@ -151,10 +151,15 @@ start_daemon() {
   done
 }
 
-# wait_for_daemon: until it ends by itself or we are told to.
+# wait_for_daemon: until it ends by itself or because we are told to; its status is ours.
 wait_for_daemon() {
   local status=0
-  wait "$daemon" || status=$?
+  # A signal ends `wait`, while the daemon still drains.
+  while
+    status=0
+    wait "$daemon" || status=$?
+    kill -0 "$daemon" 2>/dev/null
+  do :; done
   stop_started
   exit "$status"
 }

@@ -183,6 +183,18 @@ stage_lab() {
   tests/lab/lab run tests/lab/selftest | count_last_line
 }
 
+# What a developer sees first: the lab, a DANE domain and an MTA-STS domain.
+stage_run() {
+  local state answers
+  state=$(mktemp -d)
+  answers=$(./dev run --lab --once --state "$state" | tee /dev/stderr)
+  rm -rf "$state"
+  grep -qE '^dane-good.test +OK dane-only$' <<<"$answers"
+  count 1 0
+  grep -qE '^sts-good.unsigned +OK secure match=[a-z]' <<<"$answers"
+  count 1 0
+}
+
 # stage_integration DIR
 stage_integration() {
   tests/integration/run --build "$1" | count_last_line
@@ -250,6 +262,7 @@ dev_test() {
   stage unit build stage_unit build $kUnitPatience
   stage vectors build stage_vectors build
   stage lab - stage_lab
+  stage run build stage_run
   stage integration build stage_integration build
   if [ -n "$all" ]; then
     CXX=clang++ stage build-clang - stage_build build-clang
