@@ -14,6 +14,7 @@ kSocketmapPort=8461
 resolver=''
 started=()
 daemon=''
+signalled=''
 
 dev_run() {
   local lab='' once='' state=${XDG_STATE_HOME:-$HOME/.local/state}/sealane-dev
@@ -141,7 +142,7 @@ start_daemon() {
   trap stop_started EXIT
   "$(program build sealaned)" --config "$1/sealane.conf" &
   daemon=$!
-  trap 'kill "$daemon" 2>/dev/null || true' INT TERM
+  trap 'signalled=yes; kill "$daemon" 2>/dev/null || true' INT TERM
   started+=("$daemon")
   local end=$((SECONDS + kStartPatienceSeconds))
   until [ -S "$1/admin.sock" ] && [ -S "$1/policy.sock" ]; do
@@ -156,9 +157,9 @@ wait_for_daemon() {
   local status=0
   # A signal ends `wait`, while the daemon still drains.
   while
-    status=0
+    signalled='' status=0
     wait "$daemon" || status=$?
-    kill -0 "$daemon" 2>/dev/null
+    [ -n "$signalled" ]
   do :; done
   stop_started
   exit "$status"
