@@ -66,7 +66,8 @@ stage() {
   printf -- '-- %s\n' "$line"
 }
 
-tracked() { git -C "$ROOT" ls-files -z -- "$@"; }
+# Also where the clone belongs to somebody else, as in a container.
+tracked() { git -c "safe.directory=$ROOT" -C "$ROOT" ls-files -z -- "$@"; }
 
 # shell_programs: our tracked ones, by what their first lines say.
 shell_programs() {
