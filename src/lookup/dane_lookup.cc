@@ -10,6 +10,9 @@
 namespace sealane {
 namespace {
 
+/// Hosts whose address errors are counted; beyond it the memory starts anew.
+constexpr std::size_t kMaxFailingHosts = 10'000;
+
 void shorten(std::chrono::seconds& ttl, std::chrono::seconds other) { ttl = std::min(ttl, other); }
 
 /// Names what failed so that a postmaster can repeat it: "MX lookup for a.test failed (SERVFAIL)".
@@ -155,9 +158,19 @@ Task<DaneFinding> DaneLookup::judge_hosts(NextHop next_hop, DaneFinding finding)
   co_return finding;
 }
 
+void DaneLookup::note_address_failure(HostFinding& host) {
+  host.state = HostState::err;
+  host.address_failed = true;
+  if (address_errors_.size() >= kMaxFailingHosts) address_errors_.clear();
+  ErrorStreak& streak = address_errors_[host.name];
+  streak.note(clock_.wall(), {});
+  host.address_bound_reached = streak.beyond_bound();
+}
+
 Task<> DaneLookup::judge_into(HostFinding& host, NextHop next_hop, bool& own_fault) {
   HostFinding unjudged = host;
   host = co_await judge(std::move(unjudged), std::move(next_hop), own_fault);
+  if (!host.address_failed) address_errors_.erase(host.name);
 }
 
 Task<> DaneLookup::ask_into(DnsReply& reply, DnsQuestion question) {
@@ -213,8 +226,7 @@ Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& ow
     shorten(host.ttl, alias.ttl);
     own_fault = own_fault || alias.own_fault;
     if (alias.failed()) {
-      host.state = HostState::err;
-      host.address_failed = true;
+      note_address_failure(host);
       host.reason = failed_text(RrType::cname, name.text(), alias);
       co_return host;
     }
@@ -231,8 +243,7 @@ Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& ow
     co_return host;
   }
   if (const DnsReply* reply = addresses.failed()) {
-    host.state = HostState::err;
-    host.address_failed = true;
+    note_address_failure(host);
     host.reason = fmt::format("address lookup for {} failed ({})", name.text(), escape(reply->why));
     co_return host;
   }

@@ -3,7 +3,13 @@
 // Judging is policy/dane.h and policy/tlsa.h; this file only asks, in the right order.
 #pragma once
 
+#include <string>
+#include <unordered_map>
+#include <vector>
+
 #include "base/task.h"
+#include "lookup/clock.h"
+#include "lookup/error_streak.h"
 #include "lookup/resolver.h"
 #include "policy/dane.h"
 #include "policy/next_hop.h"
@@ -13,10 +19,12 @@ namespace sealane {
 /// The address families in which mail hosts are reached (resolver.families).
 enum class Families { any, ipv4, ipv6 };
 
-/// Lives on the lookup thread.  Keeps nothing: the resolver has the cache and joins questions.
+/// Lives on the lookup thread.  The resolver has the cache and joins questions; kept here is only
+/// since when a host's addresses cannot be looked up.
 class DaneLookup {
  public:
-  DaneLookup(Resolver& resolver, Families families) : resolver_(resolver), families_(families) {}
+  DaneLookup(Resolver& resolver, Families families, const Clock& clock)
+      : resolver_(resolver), families_(families), clock_(clock) {}
 
   /// The MX step.  The hosts are named and ordered, but not judged yet (state `none`).
   Task<DaneFinding> find_mx(NextHop next_hop);
@@ -33,8 +41,12 @@ class DaneLookup {
                               bool& own_fault);
   Task<> ask_into(DnsReply& reply, DnsQuestion question);
 
+  void note_address_failure(HostFinding& host);
+
   Resolver& resolver_;
   Families families_;
+  const Clock& clock_;
+  std::unordered_map<std::string, ErrorStreak> address_errors_;  ///< by host name, bounded
 };
 
 }  // namespace sealane

@@ -90,12 +90,7 @@ Task<Decision> PolicyFinder::Impl::find(PolicyQuestion question) {
   // Observing never delays mail: answer at once, and let the log tell what would have been said.
   const auto executor = co_await boost::asio::this_coro::executor;
   spawn_detached(executor, observe(std::move(next_hop), std::move(question)), "observe");
-  Decision decision;
-  decision.action = Action::not_found;
-  decision.notices.push_back(Notice::observed);
-  decision.trail.push_back(Reason{"33", "policy.mode = observe: the MTA's own default applies"});
-  decision.ttl = kMaxAnswerTtl;
-  co_return decision;
+  co_return observed_at_once();
 }
 
 Task<> PolicyFinder::Impl::observe(NextHop next_hop, PolicyQuestion question) {

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "base/task.h"
+#include "lookup/error_streak.h"
 #include "policy/domain.h"
 
 namespace sealane {
@@ -21,15 +22,6 @@ struct StoredPolicy {
   std::chrono::sys_seconds fetched;
   std::chrono::sys_seconds expires;  ///< fetched + max_age
   friend bool operator==(const StoredPolicy&, const StoredPolicy&) = default;
-};
-
-/// Consecutive failures of one kind of lookup: first, count, last.  count 0 = none.
-struct ErrorStreak {
-  std::chrono::sys_seconds first{};
-  std::uint32_t count = 0;
-  std::chrono::sys_seconds last{};
-  std::string text;  ///< the last failure, for a human
-  friend bool operator==(const ErrorStreak&, const ErrorStreak&) = default;
 };
 
 /// All that is remembered of one policy domain.

@@ -35,18 +35,6 @@ seconds backoff(std::uint32_t failures, seconds most) {
   return std::min(seconds(kFirstBackoff) * (1 << doublings), most);
 }
 
-void count_failure(ErrorStreak& streak, std::chrono::sys_seconds now, std::string text) {
-  if (streak.count > 0 && now - streak.last > kTxtStreakLife) streak = {};
-  if (streak.count == 0) streak.first = now;
-  ++streak.count;
-  streak.last = now;
-  streak.text = std::move(text);
-}
-
-bool beyond_bound(const ErrorStreak& streak) {
-  return streak.count >= kTxtErrorCount && streak.last - streak.first >= kTxtErrorTime;
-}
-
 }  // namespace
 
 StsEntry::StsEntry(StsMemory memory, const Clock& clock) : memory_(std::move(memory)) {
@@ -70,7 +58,11 @@ bool StsEntry::has_policy(const Clock& clock) const {
   return policy_ && clock.steady() < policy_ends_;
 }
 
-bool StsEntry::expired_untried(const Clock& clock) const { return policy_ && !has_policy(clock); }
+/// A fetch that failed just before the end counts as the last try.
+bool StsEntry::expired_untried(const Clock& clock) const {
+  const bool tried = last_failure_ && *last_failure_ + kFetchSpacing >= policy_ends_;
+  return policy_ && !has_policy(clock) && !tried;
+}
 
 bool StsEntry::id_changed() const {
   return txt_ == TxtState::valid && memory_.policy && memory_.policy->id != memory_.txt_id;
@@ -87,7 +79,7 @@ bool StsEntry::wants_fetch(const Clock& clock) const {
   if (fetching || now < fetch_allowed_) return false;
   if (expired_untried(clock) || unreadable_) return true;
   const bool another_id = txt_ == TxtState::valid && memory_.txt_id != memory_.failed_id;
-  if (!policy_) return another_id || (txt_ == TxtState::valid && now >= next_fetch_);
+  if (!has_policy(clock)) return another_id || (txt_ == TxtState::valid && now >= next_fetch_);
   if (id_changed()) return another_id || now >= next_fetch_;
   if (second_fetch_ && now >= *second_fetch_) return true;
   return now >= next_fetch_ && refresh_due(clock);
@@ -104,11 +96,7 @@ void StsEntry::apply_txt(const DnsReply& reply, const Clock& clock) {
   if (reply.failed()) {
     txt_ = reply.own_fault ? TxtState::own_fault : TxtState::failed;
     txt_problem_ = escape(reply.why);
-    const bool seen_twice =
-        memory_.txt_errors.count > 0 && clock.wall() - memory_.txt_errors.last < kTxtErrorSpacing;
-    if (!reply.own_fault && !seen_twice) {
-      count_failure(memory_.txt_errors, clock.wall(), txt_problem_);
-    }
+    if (!reply.own_fault) memory_.txt_errors.note(clock.wall(), txt_problem_);
     return;
   }
   memory_.txt_errors = {};
@@ -181,12 +169,13 @@ bool StsEntry::apply_failure(const std::string& text, bool own_fault, const Cloc
   }
   own_fault_.reset();
   fetch_allowed_ = now + kFetchSpacing;
-  count_failure(memory_.fetch_errors, clock.wall(), text);
+  last_failure_ = now;
+  memory_.fetch_errors.note(clock.wall(), text);
   memory_.failed_id = memory_.txt_id;
   const seconds most = has_policy(clock) ? seconds(kMaxRefreshBackoff) : seconds(kMaxBackoff);
   next_fetch_ = now + backoff(memory_.fetch_errors.count, most);
   if (second_fetch_) second_fetch_ = next_fetch_;
-  const bool expired = expired_untried(clock);
+  const bool expired = policy_ && !has_policy(clock);
   if (expired) drop_policy();
   return expired;
 }
@@ -264,7 +253,7 @@ StsFinding StsEntry::without_policy(const Clock& clock) const {
   if (memory_.none_since && clock.wall() - *memory_.none_since <= kNoneLife) {
     return say(StsClass::none, failed + "; it said \"none\" less than a day ago");
   }
-  if (!beyond_bound(memory_.txt_errors)) return say(StsClass::txt_error, failed);
+  if (!memory_.txt_errors.beyond_bound()) return say(StsClass::txt_error, failed);
   finding.txt_bound_reached = true;
   return say(StsClass::none, fmt::format("{} {} times", failed, memory_.txt_errors.count));
 }

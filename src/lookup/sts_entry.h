@@ -15,13 +15,6 @@
 
 namespace sealane {
 
-/// Bound of the TXT errors (row 7): this many failures over this long are no passing trouble.
-inline constexpr std::uint32_t kTxtErrorCount = 3;
-inline constexpr std::chrono::minutes kTxtErrorTime{15};
-/// Failures closer together than this are one failure seen twice.
-inline constexpr std::chrono::seconds kTxtErrorSpacing{25};
-/// A streak this long after its last failure says nothing any more.
-inline constexpr std::chrono::hours kTxtStreakLife{7 * 24};
 /// A definite "no record" stands in for a TXT error this long.
 inline constexpr std::chrono::hours kNoneLife{24};
 /// A fetched policy is used at least this long, whatever its max_age.
@@ -98,11 +91,11 @@ class StsEntry {
   std::optional<StsPolicy> policy_;
   Steady policy_ends_{};  ///< life counts on the steady clock
   Steady policy_fetched_{};
-  bool expiry_tried_ = false;  ///< a fetch was tried since the policy ran out
   TxtState txt_ = TxtState::unknown;
   std::string txt_problem_;
   std::chrono::seconds txt_ttl_{0};
   Steady txt_at_{};
+  std::optional<Steady> last_failure_;
   Steady next_fetch_{};                    ///< back-off after failures
   Steady fetch_allowed_{};                 ///< spacing between any two fetches
   std::optional<std::string> own_fault_;   ///< the last fetch failed because of us

@@ -134,6 +134,14 @@ StsPolicy allowing_all(const Situation& s) {
   return policy;
 }
 
+/// The requiretls map is told whether to enforce, not what.
+bool is_same_answer(Dialect dialect, Action a, Action b) {
+  const auto enforces = [](Action action) {
+    return action == Action::dane || action == Action::dane_only || action == Action::sts;
+  };
+  return a == b || (dialect == Dialect::requiretls && enforces(a) && enforces(b));
+}
+
 Decision resolved(const Situation& s) { return with_requiretls(by_dialect(s), s); }
 
 /// Asks the table itself: would a definite "none" or a policy to enforce change this answer?
@@ -143,11 +151,12 @@ bool is_waiting(const Decision& decision, const Situation& s) {
   if (s.dane == DaneClass::null) return false;
   Situation settled = s;
   settled.sts = StsClass::none;
-  if (resolved(settled).action != decision.action) return true;
+  const Dialect dialect = s.input.dialect;
+  if (!is_same_answer(dialect, resolved(settled).action, decision.action)) return true;
   const StsPolicy policy = allowing_all(s);
   settled.sts = StsClass::enforce;
   settled.policy = &policy;
-  return resolved(settled).action != decision.action;
+  return !is_same_answer(dialect, resolved(settled).action, decision.action);
 }
 
 // ---- the rows before and after the table --------------------------------------------------------

@@ -10,6 +10,8 @@
 namespace sealane {
 namespace {
 
+constexpr std::string_view kPinsLabel = "postfix-pins";
+
 // ---- Postfix without a validating resolver: keys instead of DANE ----------------------------
 
 /// Row 9 as a list of keys; temporary when one usable record of one host has no such form, since
@@ -37,20 +39,23 @@ Decision pinned(const Situation& s) {
 
 /// D-MIX and D-ERR: DANE host by host cannot be said; MTA-STS may be where no best host has DANE.
 Decision pins_beside_others(const Situation& s) {
-  const bool is_error = s.dane == DaneClass::err;
-  if (s.every(HostState::err)) return by_table(s);
-  if (s.open() && s.any_without_dane()) return wait_for_sts(s, "13");
-  const std::string_view row = is_error ? "19" : "12";
+  const bool is_waiting = s.open() && may_be_by_policy(s);
+  if (is_waiting || s.every(HostState::err)) return by_table(s);
+  Situation settled = s;
+  if (s.open()) settled.sts = StsClass::none;
+  const Decision table = by_table(settled);
   std::vector<Domain> hosts = s.enforce() ? hosts_by_policy(s) : std::vector<Domain>{};
-  if (!hosts.empty()) {
-    Decision decision = answer(Action::sts, row, "MTA-STS enforce, the best MX hosts in play");
-    decision.restricted = true;
-    decision.hosts = std::move(hosts);
+  if (hosts.empty()) {
+    const bool is_error = s.any(HostState::err);
+    Decision decision =
+        later(table.row, is_error ? host_errors(s) : "only some MX hosts have DANE");
+    note(decision, kPinsLabel, "a part of the MX hosts cannot be expressed as fingerprints");
     return decision;
   }
-  std::string reason = is_error ? host_errors(s) : std::string("only some MX hosts have DANE");
-  Decision decision = later(is_error ? "18" : "11", std::move(reason));
-  note(decision, "postfix-pins", "a part of the MX hosts cannot be expressed as fingerprints");
+  Decision decision = answer(Action::sts, table.row, "MTA-STS enforce");
+  note(decision, kPinsLabel, "the best MX hosts in play are the policy's");
+  decision.restricted = true;
+  decision.hosts = std::move(hosts);
   return decision;
 }
 

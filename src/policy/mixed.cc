@@ -16,14 +16,20 @@ struct Field {
   std::vector<const HostFinding*> by_policy;  ///< N
 };
 
-Field field_of(const Situation& s) {
+/// `allows` says which hosts without DANE the policy allows.
+template <class Allows>
+Field field_of(const Situation& s, const Allows& allows) {
   Field field;
   for (const HostFinding* host : s.live) {
     if (host->state == HostState::dane) field.dane.push_back(host);
     const bool has_no_dane = host->state == HostState::none || host->state == HostState::enc;
-    if (has_no_dane && s.allows(*host)) field.by_policy.push_back(host);
+    if (has_no_dane && allows(*host)) field.by_policy.push_back(host);
   }
   return field;
+}
+
+Field field_of(const Situation& s) {
+  return field_of(s, [&s](const HostFinding& host) { return s.allows(host); });
 }
 
 /// The best preference among the hosts; above every real one when there are none.
@@ -79,9 +85,14 @@ Decision nobody_left(const Situation& s, std::string_view row) {
 
 }  // namespace
 
+bool may_be_by_policy(const Situation& s) {
+  const Field field = field_of(s, [](const HostFinding& host) { return host.domain.has_value(); });
+  return best(field.by_policy) < best(field.dane);
+}
+
 std::vector<Domain> hosts_by_policy(const Situation& s) {
   const Field field = field_of(s);
-  if (field.by_policy.empty() || best(field.dane) <= best(field.by_policy)) return {};
+  if (best(field.by_policy) >= best(field.dane)) return {};
   return names(field.by_policy);
 }
 

@@ -65,6 +65,8 @@ Decision by_policy(const Situation& situation, std::string_view row, std::string
 Decision mixed(const Situation& situation, std::string_view row);
 /// N, when no DANE host stands in the best tier that is in play and a host of N does; else empty.
 std::vector<Domain> hosts_by_policy(const Situation& situation);
+/// Whether there could be a policy for which hosts_by_policy() is not empty.
+bool may_be_by_policy(const Situation& situation);
 /// Changes an answer "dane" where main.cf has another default level than Postfix itself.
 Decision with_default_level(Decision decision, const Situation& situation);
 /// The table as the dialect of the question can express it, overrides included.

@@ -57,8 +57,12 @@ std::string policy_attributes(const Decision& decision) {
 std::string policy_strings(const Decision& decision) {
   std::string text;
   if (!decision.policy) return text;
-  for (const std::string& line : decision.policy->lines) {
-    if (is_policy_string(line)) text += " { policy_string = " + line + " }";
+  for (const std::string& published : decision.policy->lines) {
+    const std::string_view line = trim(published);
+    if (!is_policy_string(line)) continue;
+    text += " { policy_string = ";
+    text += line;
+    text += " }";
   }
   return text;
 }

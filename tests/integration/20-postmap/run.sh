@@ -5,7 +5,8 @@
 
 mkdir "$LAB_STATE/postfix-conf" && : > "$LAB_STATE/postfix-conf/main.cf"
 postmap_q() {  # postmap_q KEY MAP [ADDRESS]: the value, or what postmap complains of
-  postmap -c "$LAB_STATE/postfix-conf" -q "$1" "socketmap:${3:-unix:$MAP}:$2" 2>&1
+  postmap -c "$LAB_STATE/postfix-conf" -q "$1" "socketmap:${3:-unix:$MAP}:$2" \
+    2> "$LAB_STATE/postmap.err" || grep socketmap: "$LAB_STATE/postmap.err"
 }
 says() {  # says KEY MAP: what the table says of the key in the dialect (by its first name)
   local dialect=${2/QUERYwithTLSRPT/postfix-tlsrpt} value

@@ -15,6 +15,8 @@ NextHop next_hop(std::string_view name, bool mx_lookup = true, std::uint16_t por
 struct World {
   FakeResolver dns;
   Families families = Families::any;
+  FakeClock clock;
+  std::unique_ptr<DaneLookup> lookup;
 
   World() {
     mx({{10, "mx.a.test"}});
@@ -31,10 +33,10 @@ struct World {
     dns.replies[name + " AAAA"] = dns_nodata(secure);
   }
   DaneFinding find(const NextHop& key = next_hop("a.test")) {
-    DaneLookup lookup(dns, families);
+    if (!lookup) lookup = std::make_unique<DaneLookup>(dns, families, clock);
     boost::asio::io_context io;
-    DaneFinding found = run(lookup.find_mx(key), io);
-    return run(lookup.judge_hosts(key, std::move(found)), io);
+    DaneFinding found = run(lookup->find_mx(key), io);
+    return run(lookup->judge_hosts(key, std::move(found)), io);
   }
   HostFinding host() {
     const DaneFinding found = find();
@@ -103,6 +105,21 @@ TEST_CASE("a failing address lookup without any address is ERR, and no address a
   CHECK(host.reason == "address lookup for mx.a.test failed (timeout)");
   world.dns.replies["mx.a.test A"] = dns_nodata(true);
   CHECK(world.host().state == HostState::dead);
+}
+
+TEST_CASE("an address error counts as lasting after three failures over fifteen minutes") {
+  World world;
+  world.dns.replies["mx.a.test A"] = dns_failed("timeout");
+  CHECK_FALSE(world.host().address_bound_reached);
+  world.clock.advance(std::chrono::minutes{8});
+  CHECK_FALSE(world.host().address_bound_reached);
+  world.clock.advance(std::chrono::minutes{7});
+  CHECK(world.host().address_bound_reached);
+  world.address("mx.a.test", true);
+  CHECK(world.host().state == HostState::dane);
+  world.dns.replies["mx.a.test A"] = dns_failed("timeout");
+  world.dns.replies["mx.a.test AAAA"] = dns_failed("timeout");
+  CHECK_FALSE(world.host().address_bound_reached);
 }
 
 TEST_CASE("only the families in use are asked") {

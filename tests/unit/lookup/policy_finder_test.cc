@@ -31,7 +31,7 @@ struct World {
     build();
   }
   void build() {
-    dane = std::make_unique<DaneLookup>(dns, Families::any);
+    dane = std::make_unique<DaneLookup>(dns, Families::any, clock);
     sts = std::make_unique<StsLookup>(io.get_executor(), dns, web, store, clock);
     finder = std::make_unique<PolicyFinder>(*dane, *sts, settings);
   }
