@@ -159,7 +159,7 @@ Result<void> Daemon::Impl::build() {
   if (auto tested = test_resolvers(); !tested) return tested;
   test_resolv_conf(dns.upstreams);
 
-  dane_ = std::make_unique<DaneLookup>(*resolver_, families);
+  dane_ = std::make_unique<DaneLookup>(*resolver_, families, clock_);
   sts_ =
       std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_);
   finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, config_.decision);
