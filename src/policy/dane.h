@@ -35,7 +35,9 @@ struct HostFinding {
   std::uint16_t preference = 0;
   HostState state = HostState::none;
   bool address_failed = false;  ///< with err: the address lookup failed, not the TLSA lookup
-  bool secure = false;          ///< the addresses, or the alias, are secure
+  /// With address_failed: it has failed at least 3 times over at least 15 min (bound of row 7).
+  bool address_bound_reached = false;
+  bool secure = false;  ///< the addresses, or the alias, are secure
   std::vector<std::string> addresses;
   std::vector<std::string> aliases;  ///< the CNAME chain behind the name
   std::optional<Domain> tlsa_base;   ///< where the TLSA records were found or last looked for
@@ -69,7 +71,16 @@ enum class DaneClass { d0, all, mix, enc, err, ins, fail, null, nx };
 /// "D0", "D-ALL", …
 std::string_view name_of(DaneClass value);
 
-/// The class over the live hosts (all but DEAD).  Pure.
+/// Whether a host counts at all.
+inline bool is_live(const HostFinding& host) { return host.state != HostState::dead; }
+
+/// Whether the MX step is proven by DNSSEC; a `[host]` key has nothing to prove.
+inline bool is_mx_secure(const DaneFinding& finding) {
+  return finding.mx_secure || finding.mx == MxStatus::host;
+}
+
+/// The class over the live hosts (all but DEAD).  More than kMaxMxHosts hosts, or an MX RRset
+/// without any host, is D-FAIL: nothing was judged.  `own_fault` is not looked at.  Pure.
 DaneClass classify(const DaneFinding& finding);
 
 }  // namespace sealane

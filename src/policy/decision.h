@@ -78,24 +78,26 @@ struct Decision {
   Action action = Action::temporary;
   DaneClass dane = DaneClass::fail;
   StsClass sts = StsClass::none;
-  bool restricted = false;                ///< STS|N: `hosts` instead of `patterns`
-  std::vector<MxPattern> patterns;        ///< with sts: what the policy allows
-  std::vector<Domain> hosts;              ///< with sts, restricted: the hosts that may be used
-  std::vector<Domain> dane_hosts;         ///< Exim, row 17 and MIXED: DANE and ERR hosts, exempt
-  bool dane_possible = true;              ///< Exim: false when no live host is DANE or ERR
-  bool dane_natively = false;             ///< Exim: a D row, "level=may" (or encrypt) + own DANE
+  bool restricted = false;          ///< STS|N: `hosts` instead of `patterns`
+  std::vector<MxPattern> patterns;  ///< with sts: what the policy allows
+  std::vector<Domain> hosts;        ///< with sts, restricted: the hosts that may be used
+  std::vector<Domain> dane_hosts;   ///< Exim, row 17 and MIXED: DANE and ERR hosts, exempt
+  bool dane_possible = true;        ///< Exim: false with D-ENC and dane=off: Exim must not try DANE
+  bool dane_natively = false;  ///< Exim: a D row; the level is only a floor under Exim's own DANE
   std::vector<std::string> fingerprints;  ///< with pins: SHA-256, lower-case hex
   bool report_testing = false;            ///< row 4: the level plus the policy, for TLSRPT
   std::optional<StsPolicy> policy;        ///< with sts or report_testing: for TLSRPT
   std::string policy_domain;
-  bool requiretls_ok = false;      ///< row 34
+  bool requiretls_ok = false;      ///< row 34: D-ALL or S-ENF, and the answer enforces it
   std::string fixed_reply;         ///< with fixed
   std::string reason;              ///< with temporary: a sentence a postmaster can act on
   bool waits_for_sts = false;      ///< the answer may change as soon as STS is settled
   std::optional<Action> would_be;  ///< observe: what would have been said
   std::vector<Notice> notices;
-  std::vector<Reason> trail;
-  std::chrono::seconds ttl{0};  ///< how long the answer may live, capped
+  std::string row;            ///< the row that decided; the trail has the way to it
+  std::vector<Reason> trail;  ///< facts first, then rows in the order they were applied
+  /// How long the answer may live: the minimum of all that it rests on, capped; 0 = used once.
+  std::chrono::seconds ttl{0};
 };
 
 struct DecisionInput {
@@ -114,10 +116,17 @@ Decision decide(const DecisionInput& input);
 /// The answer to a key that names no destination (rows 29 and 30).
 Decision decide(const NoNextHop& key);
 
+/// Row 33 while nothing is known yet: "not found" at once; the lookup runs behind it, and
+/// decide() then tells what would have been said.
+Decision observed_at_once();
+
 /// A temporary answer because of ourselves (row 31): overload, own network, not yet ready.
 Decision temporary_failure(std::string reason);
 
 inline constexpr std::chrono::seconds kMaxAnswerTtl{300};    ///< any answer
 inline constexpr std::chrono::seconds kMaxTemporaryTtl{30};  ///< a temporary one
+/// A temporary one because of ourselves: we may be well again at once, but a storm of questions
+/// must not each start the work anew.
+inline constexpr std::chrono::seconds kOwnFaultTtl{1};
 
 }  // namespace sealane

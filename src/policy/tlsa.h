@@ -43,11 +43,14 @@ struct JudgedTlsa {
   TlsaRecord record;
   bool usable = false;
   std::string why;  ///< why it is not usable; empty when it is
+  /// Well formed, but digest agility puts a stronger digest in its place; `usable` is false.
+  bool superseded = false;
 };
 
 /// Judges an RRset: each record by itself (usage 2 or 3, known selector and matching type, right
 /// length, well-formed DER), then digest agility within each usage and selector (RFC 7671 9).
-/// Order is kept.  Pure.
+/// Order is kept.  Which records of an oversized RRset are judged does not depend on their order.
+/// Pure.
 std::vector<JudgedTlsa> judge_tlsa(std::vector<TlsaRecord> records);
 
 /// The SHA-256 digest, lower-case hex, that stands for a usable DANE-EE record in a list of
