@@ -35,6 +35,7 @@ Probe judge_root(const std::optional<DnsMessage>& message, bool needs_ad) {
 
 Probe judge_denial(const std::optional<DnsMessage>& message) {
   if (!message) return unanswered("it does not answer for a random top-level name");
+  if (message->malformed) return contradicted("it answers a random top-level name with garbage");
   if (message->rcode == kNxDomain && message->authentic) return passed();
   if (message->rcode == kNxDomain) {
     return contradicted("it denies a random top-level name without AD");
