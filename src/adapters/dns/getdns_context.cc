@@ -7,10 +7,12 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "adapters/dns/getdns_loop.h"
-#include "adapters/dns/getdns_reply.h"
+#include "adapters/dns/wire_message.h"
 
 namespace sealane {
 namespace {
@@ -48,8 +50,11 @@ void on_reply(getdns_context*, getdns_callback_type_t type, getdns_dict* respons
               getdns_transaction_t) {
   const Dict owned(response);
   const std::unique_ptr<std::shared_ptr<Query>> query(static_cast<std::shared_ptr<Query>*>(share));
-  if (type == GETDNS_CALLBACK_COMPLETE && response != nullptr) {
-    (*query)->message = read_response(response);
+  getdns_bindata* wire = nullptr;
+  if (type == GETDNS_CALLBACK_COMPLETE && response != nullptr &&
+      getdns_dict_get_bindata(response, "/replies_full/0", &wire) == GETDNS_RETURN_GOOD) {
+    const std::string_view octets(reinterpret_cast<const char*>(wire->data), wire->size);
+    (*query)->message = parse_message(octets);
   }
   (*query)->called_back = true;
   (*query)->landed.cancel();

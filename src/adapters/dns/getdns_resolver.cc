@@ -186,14 +186,18 @@ Task<DnsReply> GetdnsResolver::Impl::look_up(Domain name, RrType type) {
   const SteadyTime began = steady_clock::now();
   const SteadyTime deadline = began + kLookupBudget;
   auto order = in_order_of_trust();
-  for (std::size_t attempt = 0; attempt < kLookupAttempts && !order.empty(); ++attempt) {
+  for (const std::chrono::milliseconds patience : options.patience) {
+    if (order.empty()) break;
     const std::shared_ptr<Upstream> upstream = order.front();
     order.pop_front();
     const SteadyTime sent = steady_clock::now();
-    const auto message = co_await upstream->query(
-        name.text() + ".", static_cast<std::uint16_t>(type), options.attempt_patience);
+    const auto message =
+        co_await upstream->query(name.text() + ".", static_cast<std::uint16_t>(type), patience);
     if (closed) co_return failed("shutting down", true);
-    if (message && message->rcode == static_cast<std::uint16_t>(Rcode::refused)) continue;
+    if (message && message->rcode == static_cast<std::uint16_t>(Rcode::refused)) {
+      upstream->test_soon();  // it tells the operator
+      continue;
+    }
     if (message) {
       DnsReply reply = read_reply(*message, name, type);
       co_return co_await judge(upstream, std::move(reply), deadline);

@@ -3,6 +3,7 @@
 // their AD bit as long as they prove that they validate.
 #pragma once
 
+#include <array>
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <cstddef>
@@ -26,10 +27,12 @@ inline constexpr std::size_t kMaxWaitingLookups = 16'384;
 inline constexpr std::chrono::milliseconds kQueuePatience{5'000};
 /// From the first packet of a lookup to its end.
 inline constexpr std::chrono::milliseconds kLookupBudget{10'000};
-/// Packets of one lookup, over all upstreams, and how long each may take.  Three times three leave
-/// a second to find out whose fault it is.
-inline constexpr std::size_t kLookupAttempts = 3;
-inline constexpr std::chrono::milliseconds kAttemptPatience{3'000};
+/// How long each packet of a lookup may take, over all upstreams: a lost one is repeated soon, a
+/// slow name gets its time, and a second is left to find out whose fault it is.
+using Patience = std::array<std::chrono::milliseconds, 3>;
+inline constexpr Patience kLookupPatience{std::chrono::milliseconds{2'000},
+                                          std::chrono::milliseconds{3'000},
+                                          std::chrono::milliseconds{4'000}};
 
 /// Whose AD bit counts.
 enum class TrustAd {
@@ -42,7 +45,7 @@ struct ResolverOptions {
   std::vector<NameServer> upstreams;  ///< in order of preference
   TrustAd trust_ad = TrustAd::loopback;
   std::optional<Domain> bogus_canary;  ///< a name whose signatures are wrong on purpose
-  std::chrono::milliseconds attempt_patience = kAttemptPatience;
+  Patience patience = kLookupPatience;
 };
 
 struct UpstreamReport {

@@ -5,6 +5,7 @@ namespace sealane {
 namespace {
 
 constexpr auto kServFail = static_cast<std::uint16_t>(Rcode::serv_fail);
+constexpr auto kRefused = static_cast<std::uint16_t>(Rcode::refused);
 constexpr auto kNxDomain = static_cast<std::uint16_t>(Rcode::nx_domain);
 
 Probe passed() { return {ProbeResult::passed, {}}; }
@@ -15,6 +16,9 @@ Probe unanswered(std::string cause) { return {ProbeResult::unanswered, std::move
 
 Probe judge_root(const std::optional<DnsMessage>& message, bool needs_ad) {
   if (!message) return unanswered("it does not answer");
+  if (message->rcode == kRefused) {
+    return contradicted("it answers REFUSED: its access control does not let this host in");
+  }
   if (message->rcode != 0) {
     return contradicted("it answers " + rcode_text(message->rcode) +
                         " for the root (trust anchor, clock, or no network?)");
@@ -31,6 +35,7 @@ Probe judge_root(const std::optional<DnsMessage>& message, bool needs_ad) {
 
 Probe judge_denial(const std::optional<DnsMessage>& message) {
   if (!message) return unanswered("it does not answer for a random top-level name");
+  if (message->malformed) return contradicted("it answers a random top-level name with garbage");
   if (message->rcode == kNxDomain && message->authentic) return passed();
   if (message->rcode == kNxDomain) {
     return contradicted("it denies a random top-level name without AD");

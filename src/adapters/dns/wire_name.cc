@@ -18,17 +18,6 @@ std::string to_wire(const Domain& name) {
   return wire;
 }
 
-bool is_wire_name(std::string_view octets) {
-  if (octets.size() > kMaxWireName) return false;
-  while (!octets.empty()) {
-    const auto length = static_cast<unsigned char>(octets.front());
-    if (length == 0) return octets.size() == 1;
-    if (length > kMaxLabelLength || octets.size() <= length) return false;
-    octets.remove_prefix(length + 1u);
-  }
-  return false;
-}
-
 std::string fold_wire(std::string_view wire) { return lower_ascii(wire); }
 
 std::string presentation(std::string_view wire) {

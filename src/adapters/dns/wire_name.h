@@ -14,9 +14,6 @@ inline constexpr std::size_t kMaxWireName = 255;  ///< octets, root label includ
 
 std::string to_wire(const Domain& name);
 
-/// True if the octets are exactly one uncompressed name.
-bool is_wire_name(std::string_view octets);
-
 /// Folds A-Z, so that equal names are equal octets.  Length octets are below 'A' and stay.
 std::string fold_wire(std::string_view wire);
 
