@@ -125,10 +125,13 @@ stage_build() {
 # Programs whose data is not part of the project; without it they skip themselves.
 kDataTests='^(vectors|corpus)$'
 
+# test_programs DIR: their names; meson lists "project:suite / name" where there is a suite.
+test_programs() { meson test -C "$1" --no-rebuild --list | sed 's|.* / ||'; }
+
 # stage_unit DIR PATIENCE: a unit test has no reason to skip.
 stage_unit() {
   local tests
-  mapfile -t tests < <(meson test -C "$1" --no-rebuild --list | grep -vE "$kDataTests")
+  mapfile -t tests < <(test_programs "$1" | grep -vE "$kDataTests")
   run_meson "$1" "$2" "${tests[@]}" || return 1
   [ "$skipped" -eq 0 ] || count 0 "$skipped"
 }
@@ -136,7 +139,7 @@ stage_unit() {
 # stage_vectors DIR
 stage_vectors() {
   local tests
-  mapfile -t tests < <(meson test -C "$1" --no-rebuild --list | grep -E "$kDataTests")
+  mapfile -t tests < <(test_programs "$1" | grep -E "$kDataTests")
   run_meson "$1" $kUnitPatience "${tests[@]}" || return 1
   [ "$skipped" -eq 0 ] ||
     say "note: $skipped skipped: their data is not here (tests/unit/policy/test_data.h)"
