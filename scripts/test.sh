@@ -151,8 +151,8 @@ run_meson() {
   local dir=$1 patience=$2 status=0 counts passed failed
   shift 2
   [ $# -gt 0 ] || fail "no tests in $dir"
-  "${launcher[@]}" meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier "$patience" "$@" ||
-    status=$?
+  "${launcher[@]}" meson test -C "$dir" --no-rebuild --print-errorlogs \
+    --timeout-multiplier "$patience" "$@" || status=$?
   counts=$(scripts/count-tests "$dir/meson-logs/testlog.json")
   sed '$d' <<<"$counts"
   read -r passed failed skipped < <(tail -n 1 <<<"$counts")
@@ -172,12 +172,15 @@ stage_pages() {
 }
 
 stage_packaging() {
-  local sealaned
+  local sealaned spelled_out
   sealaned=$(program build sealaned)
   "$sealaned" --check-config --config packaging/sealane.conf >/dev/null
   count 1 0
   # The default that each commented line names must be one that the option takes.
-  "$sealaned" --check-config --config <(sed -E 's/^#([a-z-]+ = )/\1/' packaging/sealane.conf) >/dev/null
+  spelled_out=$(mktemp)
+  sed -E 's/^#([a-z-]+ = )/\1/' packaging/sealane.conf >"$spelled_out"
+  "$sealaned" --check-config --config "$spelled_out" >/dev/null
+  rm -f "$spelled_out"
   count 1 0
   tests/check-unit build
   count 1 0
