@@ -60,8 +60,10 @@ find_resolver() {
 
 # validating_upstream: prints the loopback resolver of this host, if it validates.
 validating_upstream() {
-  local address
-  for address in $(awk '$1 == "nameserver" && /127[.]|::1/ { print $2 }' /etc/resolv.conf) 127.0.0.1; do
+  local address addresses
+  mapfile -t addresses < <(awk '$1 == "nameserver" && $2 ~ /^127[.]|^::1$/ { print $2 }' \
+    /etc/resolv.conf)
+  for address in "${addresses[@]}" 127.0.0.1; do
     scripts/validates "$address" && echo "$address" && return 0
   done
   return 1

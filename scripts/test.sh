@@ -125,10 +125,13 @@ stage_build() {
 # Programs whose data is not part of the project; without it they skip themselves.
 kDataTests='^(vectors|corpus)$'
 
+# test_programs DIR: their names; meson lists "project:suite / name" where there is a suite.
+test_programs() { meson test -C "$1" --no-rebuild --list | sed 's|.* / ||'; }
+
 # stage_unit DIR PATIENCE: a unit test has no reason to skip.
 stage_unit() {
   local tests
-  mapfile -t tests < <(meson test -C "$1" --no-rebuild --list | grep -vE "$kDataTests")
+  mapfile -t tests < <(test_programs "$1" | grep -vE "$kDataTests")
   run_meson "$1" "$2" "${tests[@]}" || return 1
   [ "$skipped" -eq 0 ] || count 0 "$skipped"
 }
@@ -136,7 +139,7 @@ stage_unit() {
 # stage_vectors DIR
 stage_vectors() {
   local tests
-  mapfile -t tests < <(meson test -C "$1" --no-rebuild --list | grep -E "$kDataTests")
+  mapfile -t tests < <(test_programs "$1" | grep -E "$kDataTests")
   run_meson "$1" $kUnitPatience "${tests[@]}" || return 1
   [ "$skipped" -eq 0 ] ||
     say "note: $skipped skipped: their data is not here (tests/unit/policy/test_data.h)"
@@ -148,8 +151,8 @@ run_meson() {
   local dir=$1 patience=$2 status=0 counts passed failed
   shift 2
   [ $# -gt 0 ] || fail "no tests in $dir"
-  "${launcher[@]}" meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier "$patience" "$@" ||
-    status=$?
+  "${launcher[@]}" meson test -C "$dir" --no-rebuild --print-errorlogs \
+    --timeout-multiplier "$patience" "$@" || status=$?
   counts=$(scripts/count-tests "$dir/meson-logs/testlog.json")
   sed '$d' <<<"$counts"
   read -r passed failed skipped < <(tail -n 1 <<<"$counts")
@@ -169,12 +172,15 @@ stage_pages() {
 }
 
 stage_packaging() {
-  local sealaned
+  local sealaned spelled_out
   sealaned=$(program build sealaned)
   "$sealaned" --check-config --config packaging/sealane.conf >/dev/null
   count 1 0
   # The default that each commented line names must be one that the option takes.
-  "$sealaned" --check-config --config <(sed -E 's/^#([a-z-]+ = )/\1/' packaging/sealane.conf) >/dev/null
+  spelled_out=$(mktemp)
+  sed -E 's/^#([a-z-]+ = )/\1/' packaging/sealane.conf >"$spelled_out"
+  "$sealaned" --check-config --config "$spelled_out" >/dev/null
+  rm -f "$spelled_out"
   count 1 0
   tests/check-unit build
   count 1 0
