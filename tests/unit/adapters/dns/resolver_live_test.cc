@@ -6,6 +6,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cstdlib>
 #include <map>
+#include <random>
 #include <thread>
 
 #include "adapters/dns/getdns_resolver.h"
@@ -324,6 +325,28 @@ TEST_CASE("the answer to another question is not taken") {
   run(world.resolver->self_test(), world.io);
   meddler.changes = rename_question;
   CHECK(summary(world.ask("good.test", RrType::a)) == "failed: reply to another question");
+}
+
+TEST_CASE("mangled replies do no harm, neither in getdns nor here") {
+  World world;
+  Meddler meddler(world.io, "127.0.0.1");
+  world.start({meddler.server()});
+  run(world.resolver->self_test(), world.io);
+  std::mt19937 random(8);
+  meddler.changes = [&](std::string& reply) {
+    if (random() % 4 == 0) reply.replace(reply.size() - 2, 2, "\xff\xff");  // length of OPT's data
+    if (random() % 4 == 0) reply.resize(13 + random() % (reply.size() - 13));
+    for (auto n = random() % 3 + 1; n > 0; --n) {
+      const std::size_t at = 12 + random() % (reply.size() - 12);
+      reply[at] = static_cast<char>(random());
+    }
+  };
+  for (int i = 0; i < 1000; ++i) {
+    const DnsReply reply = world.ask("_25._tcp.good.test", RrType::tlsa);
+    if (reply.failed()) CHECK_FALSE(reply.secure);
+    world.clock.advance(3601s);
+    if (i % 8 == 0) run(world.resolver->self_test(), world.io);
+  }
 }
 
 TEST_CASE("one next-hop with many names leaves room for another one") {
