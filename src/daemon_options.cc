@@ -78,8 +78,9 @@ ResolverOptions resolver_options(const Config& config) {
       break;
   }
   options.bogus_canary = config.bogus_canary;
-  // Three attempts, and a tenth of the time to find out whose fault it was.
-  options.attempt_patience = std::chrono::milliseconds(config.dns_timeout) * 3 / 10;
+  // Three attempts of growing patience, and a tenth of the time to find out whose fault it was.
+  const auto tenth = std::chrono::milliseconds(config.dns_timeout) / 10;
+  options.patience = {tenth * 2, tenth * 3, tenth * 4};
   return options;
 }
 
