@@ -150,11 +150,11 @@ TEST_CASE("an exception that cannot be read is named") {
       {"fd00::1/8", R"("fd00::1/8": bits are set beyond the prefix; meant is fd00::/8)"},
       {"\x1b[0m", R"("\x1b[0m" is not a network such as 10.0.0.0/8 or fd00::/8)"},
   };
-  for (const auto& [text, error] : rows) {
-    CAPTURE(text);
-    const auto filter = AddressFilter::create({text});
+  for (const auto& row : rows) {
+    CAPTURE(row.first);
+    const auto filter = AddressFilter::create({row.first});
     REQUIRE_FALSE(filter.has_value());
-    CHECK(filter.error() == error);
+    CHECK(filter.error() == row.second);
   }
 }
 
