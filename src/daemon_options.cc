@@ -78,9 +78,10 @@ ResolverOptions resolver_options(const Config& config) {
       break;
   }
   options.bogus_canary = config.bogus_canary;
-  // Three attempts of growing patience, and a tenth of the time to find out whose fault it was.
-  const auto tenth = std::chrono::milliseconds(config.dns_timeout) / 10;
-  options.patience = {tenth * 2, tenth * 3, tenth * 4};
+  // The attempts keep their proportions, and fill the time as they do by default.
+  for (std::chrono::milliseconds& attempt : options.patience) {
+    attempt = attempt * config.dns_timeout.count() / kDefaultDnsTimeout.count();
+  }
   return options;
 }
 
