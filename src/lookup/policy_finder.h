@@ -7,7 +7,6 @@
 #include <string>
 
 #include "base/task.h"
-#include "lookup/clock.h"
 #include "lookup/dane_lookup.h"
 #include "lookup/sts_lookup.h"
 #include "policy/decision.h"
@@ -24,7 +23,7 @@ struct PolicyQuestion {
 class PolicyFinder {
  public:
   /// The parts must outlive the finder and every question under way.
-  PolicyFinder(DaneLookup& dane, StsLookup& sts, const Clock& clock, DecisionSettings settings);
+  PolicyFinder(DaneLookup& dane, StsLookup& sts, DecisionSettings settings);
   ~PolicyFinder();
 
   /// Answers within the dialect's budget (30 s; Exim 18 s; Sendmail 4 s): what is not known by
@@ -34,7 +33,7 @@ class PolicyFinder {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace sealane

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "base/task.h"
+#include "lookup/error_streak.h"
 #include "policy/domain.h"
 
 namespace sealane {
@@ -23,15 +24,6 @@ struct StoredPolicy {
   friend bool operator==(const StoredPolicy&, const StoredPolicy&) = default;
 };
 
-/// Consecutive failures of one kind of lookup: first, count, last.  count 0 = none.
-struct ErrorStreak {
-  std::chrono::sys_seconds first{};
-  std::uint32_t count = 0;
-  std::chrono::sys_seconds last{};
-  std::string text;  ///< the last failure, for a human
-  friend bool operator==(const ErrorStreak&, const ErrorStreak&) = default;
-};
-
 /// All that is remembered of one policy domain.
 struct StsMemory {
   std::optional<StoredPolicy> policy;
@@ -43,7 +35,9 @@ struct StsMemory {
   std::optional<std::chrono::sys_seconds> asked;  ///< the last question by an MTA
   friend bool operator==(const StsMemory&, const StsMemory&) = default;
 
-  bool worth_keeping() const { return policy || txt_errors.count > 0 || none_since; }
+  /// A domain without a policy and without trouble leaves no trace: the store is not for a list of
+  /// everybody one ever wrote to.
+  bool worth_keeping() const { return policy || txt_errors.count > 0; }
 };
 
 struct StoreStats {

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tells a failure of our own network from one of the policy hosts: when nobody can be reached, it
+// is us, and what we could not find out must not become "this domain has no policy".
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <vector>
+
+namespace sealane {
+
+/// Fetches of this many domains at this many addresses failed to connect, and none succeeded …
+inline constexpr std::size_t kUnreachableDomains = 3;
+inline constexpr std::size_t kUnreachableAddresses = 3;
+/// … within this time.
+inline constexpr std::chrono::minutes kHealthWindow{5};
+
+/// Values only; the lookup thread's.
+class NetworkHealth {
+ public:
+  using Steady = std::chrono::steady_clock::time_point;
+
+  /// A fetch to which no connection came about.
+  void note_unreachable(const std::string& domain, std::vector<std::string> addresses, Steady now);
+  /// A connection came about, whatever it was good for.
+  void note_reached() { failures_.clear(); }
+  bool looks_broken(Steady now) const;
+
+ private:
+  struct Failure {
+    Steady at;
+    std::string domain;
+    std::vector<std::string> addresses;
+  };
+  static constexpr std::size_t kMaxFailures = 64;  ///< more say nothing new
+  std::deque<Failure> failures_;
+};
+
+}  // namespace sealane

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lookup/sts_entry.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "policy/sts_record.h"
+
+namespace sealane {
+namespace {
+
+using std::chrono::seconds;
+
+seconds whole_seconds(StsEntry::Steady::duration span) {
+  return std::chrono::duration_cast<seconds>(span);
+}
+
+StsClass class_of(StsMode mode) {
+  switch (mode) {
+    case StsMode::enforce:
+      return StsClass::enforce;
+    case StsMode::testing:
+      return StsClass::testing;
+    case StsMode::none:
+      return StsClass::mode_none;
+  }
+  return StsClass::own_fault;
+}
+
+/// 5, 10, 20 … minutes, at most `most`.
+seconds backoff(std::uint32_t failures, seconds most) {
+  constexpr std::uint32_t kMaxDoublings = 10;
+  const std::uint32_t doublings = std::min(failures > 0 ? failures - 1 : 0, kMaxDoublings);
+  return std::min(seconds(kFirstBackoff) * (1 << doublings), most);
+}
+
+}  // namespace
+
+StsEntry::StsEntry(StsMemory memory, const Clock& clock) : memory_(std::move(memory)) {
+  if (!memory_.policy) return;
+  auto policy = parse_sts_policy(memory_.policy->body);
+  if (!policy) {
+    unreadable_ = policy.error();
+    return;
+  }
+  // A clock that was wrong when the policy was written, or is now, must not lengthen its life.
+  const auto now = clock.wall();
+  StoredPolicy& stored = *memory_.policy;
+  stored.fetched = std::min(stored.fetched, now);
+  stored.expires = std::min(stored.expires, now + std::max(policy->max_age, kMinPolicyLife));
+  policy_ = std::move(*policy);
+  policy_ends_ = clock.steady() + (stored.expires - now);
+  policy_fetched_ = clock.steady() - (now - stored.fetched);
+}
+
+bool StsEntry::has_policy(const Clock& clock) const {
+  return policy_ && clock.steady() < policy_ends_;
+}
+
+/// A fetch that failed just before the end counts as the last try.
+bool StsEntry::expired_untried(const Clock& clock) const {
+  const bool tried = last_failure_ && *last_failure_ + kFetchSpacing >= policy_ends_;
+  return policy_ && !has_policy(clock) && !tried;
+}
+
+bool StsEntry::id_changed() const {
+  return txt_ == TxtState::valid && memory_.policy && memory_.policy->id != memory_.txt_id;
+}
+
+bool StsEntry::refresh_due(const Clock& clock) const {
+  const auto life = policy_ends_ - policy_fetched_;
+  const auto due = life < kShortLife ? policy_fetched_ + life / 2 : policy_fetched_ + kRefreshAfter;
+  return clock.steady() >= due;
+}
+
+bool StsEntry::wants_fetch(const Clock& clock) const {
+  const auto now = clock.steady();
+  if (fetching || now < fetch_allowed_) return false;
+  if (expired_untried(clock) || unreadable_) return true;
+  const bool another_id = txt_ == TxtState::valid && memory_.txt_id != memory_.failed_id;
+  if (!has_policy(clock)) return another_id || (txt_ == TxtState::valid && now >= next_fetch_);
+  if (id_changed()) return another_id || now >= next_fetch_;
+  if (second_fetch_ && now >= *second_fetch_) return true;
+  return now >= next_fetch_ && refresh_due(clock);
+}
+
+bool StsEntry::fetch_matters(const Clock& clock) const {
+  return !has_policy(clock) || id_changed();
+}
+
+void StsEntry::apply_txt(const DnsReply& reply, const Clock& clock) {
+  txt_at_ = clock.steady();
+  txt_ttl_ = reply.ttl;
+  txt_problem_.clear();
+  if (reply.failed()) {
+    txt_ = reply.own_fault ? TxtState::own_fault : TxtState::failed;
+    txt_problem_ = escape(reply.why);
+    if (!reply.own_fault) memory_.txt_errors.note(clock.wall(), txt_problem_);
+    return;
+  }
+  memory_.txt_errors = {};
+  StsRecordSet found = read_sts_records(reply.txt);
+  switch (found.kind) {
+    case StsRecordSet::Kind::none:
+      txt_ = TxtState::none;
+      break;
+    case StsRecordSet::Kind::several:
+      txt_ = TxtState::several;
+      break;
+    case StsRecordSet::Kind::invalid:
+      txt_ = TxtState::invalid;
+      break;
+    case StsRecordSet::Kind::one:
+      txt_ = TxtState::valid;
+      memory_.txt_id = std::move(found.record.id);
+      memory_.none_since.reset();
+      return;
+  }
+  txt_problem_ = std::move(found.problem);
+  memory_.none_since = clock.wall();
+}
+
+void StsEntry::adopt(StsPolicy policy, seconds life, const Clock& clock) {
+  policy_ = std::move(policy);
+  policy_fetched_ = clock.steady();
+  policy_ends_ = policy_fetched_ + life;
+  unreadable_.reset();
+  own_fault_.reset();
+  memory_.fetch_errors = {};
+  memory_.failed_id.clear();
+  next_fetch_ = {};
+}
+
+StsChange StsEntry::apply_fetched(const FetchedBody& body, StsPolicy policy, const Clock& clock) {
+  StsChange change;
+  const bool new_id = id_changed();
+  const bool known = policy_.has_value();
+  change.changed = !known || policy_->lines != policy.lines;
+  change.weaker = known && policy_->mode == StsMode::enforce && policy.mode != StsMode::enforce;
+  change.without_new_id = known && change.changed && !new_id;
+  change.deleted = policy.max_age == seconds{0};
+
+  const auto now = clock.wall();
+  const seconds life = std::max(policy.max_age, kMinPolicyLife);
+  std::string id = memory_.policy ? memory_.policy->id : std::string();
+  if (txt_ == TxtState::valid) id = memory_.txt_id;
+  memory_.policy = StoredPolicy{std::move(id), body.body, now, now + life};
+  if (change.deleted) memory_.policy.reset();
+  second_fetch_.reset();
+  if (new_id) second_fetch_ = clock.steady() + kSecondFetch;
+  fetch_allowed_ = clock.steady() + kFetchSpacing;
+  adopt(std::move(policy), life, clock);
+  return change;
+}
+
+void StsEntry::drop_policy() {
+  policy_.reset();
+  memory_.policy.reset();
+  second_fetch_.reset();
+}
+
+bool StsEntry::apply_failure(const std::string& text, bool own_fault, const Clock& clock) {
+  const auto now = clock.steady();
+  if (own_fault) {
+    own_fault_ = text;
+    fetch_allowed_ = now + kOwnFaultPause;
+    return false;
+  }
+  own_fault_.reset();
+  fetch_allowed_ = now + kFetchSpacing;
+  last_failure_ = now;
+  memory_.fetch_errors.note(clock.wall(), text);
+  memory_.failed_id = memory_.txt_id;
+  const seconds most = has_policy(clock) ? seconds(kMaxRefreshBackoff) : seconds(kMaxBackoff);
+  next_fetch_ = now + backoff(memory_.fetch_errors.count, most);
+  if (second_fetch_) second_fetch_ = next_fetch_;
+  const bool expired = policy_ && !has_policy(clock);
+  if (expired) drop_policy();
+  return expired;
+}
+
+seconds StsEntry::txt_ttl_left(const Clock& clock) const {
+  if (txt_ == TxtState::unknown) return seconds{1};
+  return std::max(seconds{1}, txt_ttl_ - whole_seconds(clock.steady() - txt_at_));
+}
+
+StsFinding StsEntry::finding(const Clock& clock) const {
+  if (!has_policy(clock)) return without_policy(clock);
+  StsFinding finding;
+  finding.value = class_of(policy_->mode);
+  finding.policy = *policy_;
+  finding.ttl = std::min(txt_ttl_left(clock), whole_seconds(policy_ends_ - clock.steady()));
+  finding.id = memory_.policy ? memory_.policy->id : memory_.txt_id;
+  if (memory_.policy) {
+    finding.fetched = memory_.policy->fetched;
+    finding.expires = memory_.policy->expires;
+  }
+  finding.reason = fmt::format("a policy with mode {} is known", name_of(policy_->mode));
+  if (memory_.fetch_errors.count > 0) {
+    finding.reason += fmt::format("; the last fetch failed: {}", memory_.fetch_errors.text);
+  }
+  return finding;
+}
+
+StsFinding StsEntry::without_policy(const Clock& clock) const {
+  StsFinding finding;
+  finding.ttl = txt_ttl_left(clock);
+  finding.id = memory_.txt_id;
+  const auto say = [&finding](StsClass value, std::string reason) {
+    finding.value = value;
+    finding.reason = std::move(reason);
+    return finding;
+  };
+  if (own_fault_ && (expired_untried(clock) || unreadable_ || txt_ == TxtState::valid)) {
+    finding.ttl = kOwnFaultPause;
+    return say(StsClass::own_fault,
+               fmt::format("cannot fetch the MTA-STS policy: {}", *own_fault_));
+  }
+  if (unreadable_) {
+    finding.ttl = kOwnFaultPause;
+    return say(StsClass::own_fault,
+               fmt::format("the stored MTA-STS policy cannot be read: {}", *unreadable_));
+  }
+  if (expired_untried(clock)) {
+    finding.ttl = seconds{1};
+    return say(StsClass::pending, "the MTA-STS policy has expired and is being fetched");
+  }
+  switch (txt_) {
+    case TxtState::unknown:
+      return say(StsClass::pending, "the _mta-sts TXT record is being looked up");
+    case TxtState::own_fault:
+      return say(StsClass::own_fault,
+                 fmt::format("cannot look up the _mta-sts TXT record: {}", txt_problem_));
+    case TxtState::failed:
+      break;
+    case TxtState::none:
+      return say(StsClass::none, "no _mta-sts TXT record");
+    case TxtState::several:
+    case TxtState::invalid:
+      return say(StsClass::none, "no valid _mta-sts TXT record: " + txt_problem_);
+    case TxtState::valid:
+      if (memory_.fetch_errors.count > 0 && memory_.failed_id == memory_.txt_id) {
+        const auto wait = whole_seconds(next_fetch_ - clock.steady());
+        finding.ttl = std::clamp(wait, seconds{1}, finding.ttl);
+        return say(StsClass::fetch_failed,
+                   "the MTA-STS policy could not be fetched: " + memory_.fetch_errors.text);
+      }
+      finding.ttl = seconds{1};
+      return say(StsClass::pending, "the MTA-STS policy is being fetched");
+  }
+  const std::string failed = fmt::format("the _mta-sts TXT lookup failed ({})", txt_problem_);
+  if (memory_.none_since && clock.wall() - *memory_.none_since <= kNoneLife) {
+    return say(StsClass::none, failed + "; it said \"none\" less than a day ago");
+  }
+  if (!memory_.txt_errors.beyond_bound()) return say(StsClass::txt_error, failed);
+  finding.txt_bound_reached = true;
+  return say(StsClass::none, fmt::format("{} {} times", failed, memory_.txt_errors.count));
+}
+
+std::size_t StsEntry::octets() const {
+  constexpr std::size_t kPerLine = 64;  // string and bookkeeping
+  if (!policy_) return 0;
+  std::size_t sum = memory_.policy ? memory_.policy->body.size() : 0;
+  for (const std::string& line : policy_->lines) sum += line.size() + kPerLine;
+  return sum + policy_->mx.size() * kPerLine;
+}
+
+}  // namespace sealane

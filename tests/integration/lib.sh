@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What every case needs.  A case runs inside a lab of its own (LAB_STATE, LAB_CA, LAB_DATA);
+# SEALANED and SEALANE are the binaries, LAB_DIR is tests/lab.
+set -u
+HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+LAB_DIR=$HERE/../lab
+SOCKETS=$LAB_STATE/sockets MAP=$LAB_STATE/sockets/map ADMIN=$LAB_STATE/sockets/admin
+CONFIG=$LAB_STATE/sealane.conf STORE=$LAB_STATE/policies.db LOG=$LAB_STATE/sealaned.log
+DAEMON=                 # pid of the running daemon
+READY_PATIENCE=20       # seconds until the daemon must accept
+STOP_PATIENCE=15        # seconds until it must have ended; drains what is under way
+CHECKS=0 FAILURES=0
+mkdir -p "$SOCKETS" && chmod 755 "$SOCKETS"
+
+# ---- checks: each counts, a failed one says so, the case goes on
+
+result() {  # result STATUS WHAT [DETAIL]
+  CHECKS=$((CHECKS + 1))
+  [ "$1" = 0 ] && return 0
+  FAILURES=$((FAILURES + 1))
+  printf 'not so: %s%s\n' "$2" "${3:+ ($3)}"
+}
+ok() { local what=$1; shift; "$@"; result $? "$what"; }
+fails() { local what=$1; shift; ! "$@"; result $? "$what"; }
+is() { [ "$2" = "${3% }" ]; result $? "$1" "expected '$2', got '$3'"; }
+like() { [[ $3 =~ $2 ]]; result $? "$1" "'$2' expected, got '$3'"; }
+unlike() { [[ ! $3 =~ $2 ]]; result $? "$1" "got '$3'"; }
+
+finish() {
+  [ -n "$DAEMON" ] && stop_daemon TERM
+  echo "$CHECKS checks, $FAILURES failed"
+  [ "$FAILURES" = 0 ] && [ "$CHECKS" -gt 0 ] && exit 0
+  [ -f "$LOG" ] && { echo "last lines of the daemon's log:"; tail -n 25 "$LOG"; }
+  exit 1
+}
+
+# ---- waiting for conditions
+
+wait_for() {  # wait_for SECONDS CMD...
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.1
+  done
+}
+
+# ---- the daemon
+
+write_config() {  # write_config FILE: one that suits the lab
+  cat > "$1" << END
+[resolver]
+upstream = 127.0.0.1
+[sts]
+ca-file = $LAB_CA
+allow-address = 127.0.0.0/8
+allow-address = ::1/128
+[store]
+url = sqlite:$STORE
+[socketmap]
+listen = unix:$MAP,mode=0666
+listen = inet:127.0.0.1:8461
+[admin]
+listen = unix:$ADMIN
+[log]
+level = debug
+END
+}
+
+accepts() { python3 -B "$LAB_DIR/socketmap.py" ping "$MAP" 2> "$LAB_STATE/ping.err"; }
+runs() { kill -0 "$1" 2> "$LAB_STATE/kill.err"; }
+ready_or_dead() { accepts || ! runs "$DAEMON"; }
+gone() { ! runs "$1"; }
+
+start_daemon() {
+  [ -f "$CONFIG" ] || write_config "$CONFIG"
+  "$SEALANED" --config "$CONFIG" 2>> "$LOG" &
+  DAEMON=$!
+  wait_for $READY_PATIENCE ready_or_dead && accepts && return 0
+  result 1 "the daemon starts"
+  finish
+}
+
+# stop_daemon SIGNAL: after TERM the daemon must end by itself, with status 0 and a clean log.
+stop_daemon() {
+  local pid=$DAEMON status
+  DAEMON=
+  kill -s "$1" "$pid"
+  wait_for $STOP_PATIENCE gone "$pid" || { result 1 "the daemon ends on $1"; kill -9 "$pid"; }
+  wait "$pid"
+  status=$?
+  [ "$1" = KILL ] || is "status after SIG$1" 0 $status
+  fails "sanitizers found something" \
+    grep -E 'ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:' "$LOG"
+}
+
+answer() { python3 -B "$LAB_DIR/socketmap.py" ask "$MAP" "${2:-postfix}" "$1" 2>&1; }
+expected() { python3 -B "$LAB_DIR/socketmap.py" expected "${2:-postfix}" "$1"; }
+answers() { is "$1 (${2:-postfix})" "$(expected "$@")" "$(answer "$@")"; }
+
+# ---- the lab's DNS: break NAME TYPE ACTION (servfail refused drop nxdomain), mend NAME TYPE
+
+break_dns() {
+  echo "$1 $2 $3" >> "$LAB_STATE/faults"
+  unbound-control -q -c "$LAB_STATE/unbound.conf" flush "$1"
+  unbound-control -q -c "$LAB_STATE/unbound.conf" flush_type "$1" "$2"
+}
+mend_dns() { break_dns "$1" "$2" none; }
+resolver() { "$LAB" resolver "$1"; }
