@@ -108,7 +108,8 @@ class Oracle:
         if s.dane == "D0":
             return self.without_dane(s, open_row)
         if s.dane == "D-ALL":
-            return Verdict("DO", "9")
+            conflict = s.sts == "S-ENF" and not all(s.matching(host) for host in s.hosts)
+            return Verdict("DO", "10" if conflict else "9")
         if s.dane == "D-ERR":
             return self.with_errors(s, unknown, with_filter)
         if unknown:

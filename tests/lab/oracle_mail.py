@@ -12,7 +12,7 @@ from oracle import mx_matches
 
 MAX_ADDRESSES = 5   # smtp_mx_address_limit
 MAX_ORDERS = 24     # orders of equal hosts that are tried out
-GOOD_CERTIFICATES = {"good", "wildcard"}
+GOOD_CERTIFICATES = {"good", "wildcard", "leaf-only"}  # we have the CA ourselves
 
 
 class Mailer:
@@ -117,7 +117,8 @@ class Mailer:
             return "sent-dane" if level == "dane" else "sent-encrypted"
         if server.cert not in GOOD_CERTIFICATES:
             return None
-        certified = server.name if server.cert == "good" else "*." + server.name.partition(".")[2]
+        parent = "*." + server.name.partition(".")[2]
+        certified = parent if server.cert == "wildcard" else server.name
         names = re.search(r"match=(\S+)", answer)[1].split(":")
         if "mx_host_pattern=" in answer:
             names = [attempt["name"]]

@@ -169,9 +169,15 @@ class Reader:
                 except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
                     raise SystemExit(f"{path}:{number}: {error!r}") from error
         for name in self.implied:
-            self.table.hosts.setdefault(name, Host(name))
+            if not self.owned(name):
+                self.table.hosts.setdefault(name, Host(name))
         number_servers(self.table)
         return self.table
+
+    def owned(self, name):
+        """Does a "record" line say what this name is: an alias, by CNAME or DNAME?"""
+        return any(owner == name or (rtype == "DNAME" and name.endswith("." + owner))
+                   for owner, rtype, _ in self.table.records)
 
     def statement(self, line):
         if self.domain and not line.startswith("domain "):
