@@ -54,7 +54,7 @@ TEST_CASE("each form of a key with a name has one canonical text") {
       {"localhost", "localhost"},
       {"_x.example.com", "_x.example.com"},
   };
-  for (const auto& [key, text] : rows) CHECK_MESSAGE(canonical(key) == text, key);
+  for (const auto& row : rows) CHECK_MESSAGE(canonical(row.first) == row.second, row.first);
 }
 
 TEST_CASE("a canonical text reads back as the same next-hop") {

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adapters/dns/fair_queue.h"
+
+#include <algorithm>
+
+namespace sealane {
+
+std::optional<FairQueue::Ticket> FairQueue::push(const std::string& key) {
+  if (waiting_ >= limits_.waiting) return std::nullopt;
+  Lane& lane = lanes_[key];
+  lane.waiting.push_back(++last_ticket_);
+  ++waiting_;
+  settle(key, lane);
+  return last_ticket_;
+}
+
+std::optional<FairQueue::Ticket> FairQueue::next() {
+  if (in_flight_ >= limits_.in_flight || turn_.empty()) return std::nullopt;
+  const std::string key = std::move(turn_.front());
+  turn_.pop_front();
+  Lane& lane = lanes_.at(key);
+  const Ticket ticket = lane.waiting.front();
+  lane.waiting.pop_front();
+  lane.in_turn = false;
+  ++lane.in_flight;
+  ++in_flight_;
+  --waiting_;
+  settle(key, lane);
+  return ticket;
+}
+
+void FairQueue::drop(const std::string& key, Ticket ticket) {
+  const auto found = lanes_.find(key);
+  if (found == lanes_.end()) return;
+  Lane& lane = found->second;
+  const auto place = std::find(lane.waiting.begin(), lane.waiting.end(), ticket);
+  if (place == lane.waiting.end()) return;
+  lane.waiting.erase(place);
+  --waiting_;
+  settle(key, lane);
+}
+
+void FairQueue::done(const std::string& key) {
+  const auto found = lanes_.find(key);
+  if (found == lanes_.end() || found->second.in_flight == 0) return;
+  --found->second.in_flight;
+  --in_flight_;
+  settle(key, found->second);
+}
+
+/// Puts a lane in turn, takes it out, or forgets it, as its state says.
+void FairQueue::settle(const std::string& key, Lane& lane) {
+  const bool may_go = !lane.waiting.empty() && lane.in_flight < limits_.in_flight_per_key;
+  if (may_go && !lane.in_turn) turn_.push_back(key);
+  if (!may_go && lane.in_turn) turn_.remove(key);
+  lane.in_turn = may_go;
+  if (lane.waiting.empty() && lane.in_flight == 0) lanes_.erase(key);
+}
+
+}  // namespace sealane

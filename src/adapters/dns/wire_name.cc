@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adapters/dns/wire_name.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace sealane {
+
+std::string to_wire(const Domain& name) {
+  std::string wire;
+  wire.reserve(name.text().size() + 2);
+  for (std::string_view label : split(name.text(), '.')) {
+    wire.push_back(static_cast<char>(label.size()));
+    wire += label;
+  }
+  wire.push_back('\0');
+  return wire;
+}
+
+std::string fold_wire(std::string_view wire) { return lower_ascii(wire); }
+
+std::string presentation(std::string_view wire) {
+  constexpr std::string_view kSpecial = ".\\\"();@$";  // they mean something in a zone file
+  std::string text;
+  while (!wire.empty() && wire.front() != '\0') {
+    const auto length = static_cast<unsigned char>(wire.front());
+    if (!text.empty()) text.push_back('.');
+    for (char c : wire.substr(1, length)) {
+      const bool plain = c > ' ' && c <= '~' && kSpecial.find(c) == std::string_view::npos;
+      text += plain ? std::string(1, c) : fmt::format("\\{:03}", static_cast<unsigned char>(c));
+    }
+    wire.remove_prefix(length + 1u);
+  }
+  return text.empty() ? "." : text;
+}
+
+}  // namespace sealane

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "adapters/dns/getdns_resolver.h"
+#include "adapters/https/https_fetcher.h"
+#include "adapters/store/sqlite_store.h"
+#include "adapters/system_clock.h"
+#include "base/log.h"
+#include "daemon_options.h"
+#include "lookup/dane_lookup.h"
+#include "lookup/policy_finder.h"
+#include "lookup/sts_lookup.h"
+#include "server/admin_api.h"
+#include "server/answer_cache.h"
+#include "server/postfix_reply.h"
+#include "server/socketmap.h"
+
+namespace sealane {
+namespace asio = boost::asio;
+using boost::system::error_code;
+using std::chrono::seconds;
+
+namespace {
+
+Result<std::vector<Listener>> open_all(const std::vector<ListenAddress>& addresses) {
+  std::vector<Listener> listeners;
+  for (const ListenAddress& address : addresses) {
+    Result<Listener> listener = Listener::open(address);
+    if (!listener) return tl::unexpected(std::move(listener.error()));
+    listeners.push_back(std::move(*listener));
+  }
+  return listeners;
+}
+
+std::string texts(const std::vector<ListenAddress>& addresses) {
+  std::vector<std::string> out;
+  for (const ListenAddress& address : addresses) out.push_back(address.text());
+  return fmt::format("{}", fmt::join(out, " "));
+}
+
+/// Runs one task to its end on a context that no thread runs yet.
+template <class T>
+T run_alone(asio::io_context& io, Task<T> task) {
+  std::optional<T> value;
+  asio::co_spawn(io, std::move(task), [&value](std::exception_ptr error, T result) {
+    if (error) std::rethrow_exception(error);
+    value = std::move(result);
+  });
+  while (!value && io.run_one() > 0) {
+  }
+  io.restart();
+  return std::move(value.value());
+}
+
+std::vector<std::string> complaints(const SelfTestReport& report) {
+  std::vector<std::string> out;
+  for (const UpstreamReport& upstream : report.upstreams) {
+    if (!upstream.passed) out.push_back(upstream.text);
+  }
+  return out;
+}
+
+}  // namespace
+
+class Daemon::Impl {
+ public:
+  Impl(const CommandLine& command_line, Config config)
+      : command_line_(command_line), config_(std::move(config)) {}
+
+  Result<void> build();
+  void run();
+
+ private:
+  Result<void> test_resolvers();
+  void test_resolv_conf(const std::vector<NameServer>& ours);
+  void warn(std::string text);
+  Task<> pulse();
+  void await_signal();
+  void reload();
+  void stop();
+  void report() const;
+
+  const CommandLine command_line_;
+  Config config_;
+  SystemClock clock_;
+  std::vector<std::string> warnings_;
+
+  // The order is that of need.  A frame that waits across threads is owned by the context it waits
+  // on: the lookup context goes before the serving one.
+  asio::io_context serving_{1};
+  asio::io_context lookup_{1};
+  std::vector<Listener> socketmap_listeners_;
+  std::vector<Listener> admin_listeners_;
+  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<GetdnsResolver> resolver_;
+  std::unique_ptr<HttpsFetcher> fetcher_;
+  std::unique_ptr<DaneLookup> dane_;
+  std::unique_ptr<StsLookup> sts_;
+  std::unique_ptr<PolicyFinder> finder_;
+  std::unique_ptr<AnswerCache> cache_;
+  std::unique_ptr<SocketmapServer> socketmap_;
+  std::unique_ptr<AdminApi> admin_;
+  asio::signal_set signals_{serving_};
+  asio::steady_timer pulse_timer_{lookup_};
+  bool stopping_lookup_ = false;  // the lookup thread's
+};
+
+Result<void> Daemon::Impl::build() {
+  set_log_level(config_.log_level);
+  ::umask(0077);
+  std::signal(SIGPIPE, SIG_IGN);
+  if (auto raised = raise_descriptors(); !raised) return raised;
+
+  // Sockets first: a second daemon stops here, before it touches the store, and an MTA that
+  // connects now waits for the answer instead of being refused.
+  auto listeners = open_all(config_.socketmap);
+  if (!listeners) return tl::unexpected(std::move(listeners.error()));
+  socketmap_listeners_ = std::move(*listeners);
+  auto admin_listeners = open_all(config_.admin);
+  if (!admin_listeners) return tl::unexpected(std::move(admin_listeners.error()));
+  admin_listeners_ = std::move(*admin_listeners);
+
+  auto store = SqliteStore::open({"sqlite:" + config_.store_path, command_line_.reset_store});
+  if (!store) return tl::unexpected(std::move(store.error()));
+  store_ = std::move(*store);
+
+  const ResolverOptions dns = resolver_options(config_);
+  auto resolver = GetdnsResolver::create(lookup_.get_executor(), clock_, dns);
+  if (!resolver) return tl::unexpected(std::move(resolver.error()));
+  resolver_ = std::move(*resolver);
+
+  const Families families = families_of(config_);
+  auto fetcher =
+      HttpsFetcher::create(lookup_.get_executor(), *resolver_, https_options(config_, families));
+  if (!fetcher) return tl::unexpected(std::move(fetcher.error()));
+  fetcher_ = std::move(*fetcher);
+  if (auto tested = test_resolvers(); !tested) return tested;
+  test_resolv_conf(dns.upstreams);
+
+  dane_ = std::make_unique<DaneLookup>(*resolver_, families, clock_);
+  sts_ =
+      std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_);
+  finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, config_.decision);
+  CacheLimits limits;
+  limits.entries = config_.cache_entries;
+  limits.octets = config_.cache_mib * 1024 * 1024;
+  cache_ = std::make_unique<AnswerCache>(
+      serving_.get_executor(), lookup_.get_executor(),
+      [this](PolicyQuestion question) { return finder_->find(std::move(question)); }, postfix_reply,
+      clock_, limits);
+  socketmap_ = std::make_unique<SocketmapServer>(serving_.get_executor(), *cache_);
+  admin_ =
+      std::make_unique<AdminApi>(serving_.get_executor(), *cache_, *socketmap_, clock_, warnings_);
+  return {};
+}
+
+Result<void> Daemon::Impl::test_resolvers() {
+  if (config_.trust_ad == AdTrust::never) {
+    warn("resolver.trust-ad = never: DNSSEC counts for nothing, DANE is off");
+  }
+  const auto until = clock_.steady() + kResolverStartPatience;
+  for (;;) {
+    const SelfTestReport report = run_alone(lookup_, resolver_->self_test());
+    const std::vector<std::string> problems = complaints(report);
+    if (report.any_passed()) {
+      for (const std::string& problem : problems) warn(problem);
+      return {};
+    }
+    if (clock_.steady() >= until) {
+      return failure("no resolver can be used: {}", fmt::join(problems, "; "));
+    }
+    log(Severity::warning, "resolver_not_ready",
+        {{"cause", fmt::format("{}", fmt::join(problems, "; "))}});
+    std::this_thread::sleep_for(seconds{1});
+  }
+}
+
+/// Postfix asks the name servers of resolv.conf when it does DANE itself.  Where they do not
+/// validate, all mail to destinations that we answer "dane-only" for would be held.
+void Daemon::Impl::test_resolv_conf(const std::vector<NameServer>& ours) {
+  ResolverOptions theirs;
+  theirs.upstreams = name_servers(kResolvConf);
+  theirs.trust_ad = TrustAd::always;
+  const bool covered =
+      std::all_of(theirs.upstreams.begin(), theirs.upstreams.end(), [&](const NameServer& server) {
+        return std::find(ours.begin(), ours.end(), server) != ours.end();
+      });
+  if (covered || theirs.upstreams.empty()) return;
+  auto probe = GetdnsResolver::create(lookup_.get_executor(), clock_, theirs);
+  if (!probe) return warn(fmt::format("{}: {}", kResolvConf, probe.error()));
+  const SelfTestReport report = run_alone(lookup_, (*probe)->self_test());
+  for (const std::string& problem : complaints(report)) {
+    warn(fmt::format("{}, which Postfix uses for DANE: {}", kResolvConf, problem));
+  }
+  (*probe)->close();
+}
+
+void Daemon::Impl::warn(std::string text) {
+  log(Severity::warning, "setup", {{"problem", text}});
+  warnings_.push_back(std::move(text));
+}
+
+void Daemon::Impl::run() {
+  auto lookup_guard = asio::make_work_guard(lookup_);
+  asio::co_spawn(lookup_, pulse(), asio::detached);
+  std::thread lookup_thread([this] { lookup_.run(); });
+
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
+  await_signal();
+  cache_->start();
+  socketmap_->start(std::move(socketmap_listeners_));
+  admin_->start(std::move(admin_listeners_));
+  log(Severity::notice, "ready",
+      {{"version", SEALANE_VERSION},
+       {"socketmap", texts(config_.socketmap)},
+       {"admin", texts(config_.admin)}});
+  serving_.run();
+
+  // All that was under way across the threads has landed: the lookup thread may run dry.
+  lookup_guard.reset();
+  lookup_thread.join();
+  report();
+}
+
+/// What the lookup thread does each second.
+Task<> Daemon::Impl::pulse() {
+  error_code woken;
+  while (!stopping_lookup_) {
+    sts_->tick();
+    pulse_timer_.expires_after(seconds{1});
+    co_await pulse_timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  }
+}
+
+void Daemon::Impl::await_signal() {
+  signals_.async_wait([this](error_code cancelled, int signal) {
+    if (cancelled) return;
+    if (signal != SIGHUP) return stop();
+    reload();
+    await_signal();
+  });
+}
+
+void Daemon::Impl::reload() {
+  Result<Config> fresh = load_config(command_line_);
+  if (!fresh) {
+    log(Severity::error, "reload_failed", {{"cause", fresh.error()}, {"kept", "the old one"}});
+    return;
+  }
+  set_log_level(fresh->log_level);
+  config_.log_level = fresh->log_level;
+  const bool needs_restart = config_text(*fresh) != config_text(config_);
+  asio::post(lookup_, [this] {
+    const Result<void> loaded = fetcher_->reload_ca();
+    if (!loaded) log(Severity::error, "ca_reload_failed", {{"cause", loaded.error()}});
+  });
+  cache_->clear();
+  log(Severity::notice, "reloaded",
+      {{"needs_restart", needs_restart ? "yes, for options other than log.level" : "no"}});
+}
+
+void Daemon::Impl::stop() {
+  log(Severity::notice, "stopping", {{"lookups", std::to_string(cache_->flights())}});
+  ::alarm(static_cast<unsigned>(kDrainPatience.count()));  // the kernel ends us if draining hangs
+  signals_.clear();
+  socketmap_->close();
+  admin_->close();
+  cache_->close();
+  asio::post(lookup_, [this] {
+    stopping_lookup_ = true;
+    pulse_timer_.cancel();
+    sts_->close();
+    fetcher_->close();
+    resolver_->close();
+  });
+}
+
+void Daemon::Impl::report() const {
+  const CacheCounters& cache = cache_->counters();
+  const SocketmapCounters& served = socketmap_->counters();
+  log(Severity::notice, "stopped",
+      {{"requests", std::to_string(served.requests)},
+       {"hits", std::to_string(cache.hits)},
+       {"lookups", std::to_string(cache.lookups)},
+       {"temporary", std::to_string(cache.temporary)},
+       {"overloads", std::to_string(cache.overloads)},
+       {"connections", std::to_string(served.accepted)},
+       {"junk", std::to_string(served.junk)}});
+}
+
+Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Daemon::~Daemon() = default;
+
+Result<std::unique_ptr<Daemon>> Daemon::create(const CommandLine& command_line, Config config) {
+  auto impl = std::make_unique<Impl>(command_line, std::move(config));
+  if (auto built = impl->build(); !built) return tl::unexpected(std::move(built.error()));
+  return std::unique_ptr<Daemon>(new Daemon(std::move(impl)));
+}
+
+void Daemon::run() { impl_->run(); }
+
+}  // namespace sealane

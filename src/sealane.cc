@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sealane`: asks the daemon, and judges what a domain publishes.
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "cli/lint.h"
+#include "cli/query.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "Usage: sealane VERB [ARGUMENT]...\n"
+    "\n"
+    "  query KEY [--dialect NAME] [--admin unix:PATH] [--json]\n"
+    "      what the daemon answers to a next-hop; exit 0 OK, 1 NOTFOUND, 3 TEMP\n"
+    "  status [--admin unix:PATH] [--json]\n"
+    "      how the daemon does\n"
+    "  lint sts-policy FILE|- [--json]\n"
+    "  lint sts-record TEXT [--json]\n"
+    "  lint tlsa \"U S M HEX\"... [--json]\n"
+    "      judges what a domain publishes, offline; exit 0 valid, 1 not\n"
+    "  --help, --version\n";
+
+constexpr int kWrongUsage = 2;
+constexpr int kInternalError = 3;
+
+int run(std::span<const std::string> words) {
+  const std::string verb = words.empty() ? "" : words.front();
+  if (verb == "--help" || verb == "help") {
+    std::cout << kUsage;
+    return 0;
+  }
+  if (verb == "--version") {
+    std::cout << "sealane " SEALANE_VERSION "\n";
+    return 0;
+  }
+  const auto rest = words.empty() ? words : words.subspan(1);
+  if (verb == "query") return sealane::query_command(rest, std::cout, std::cerr);
+  if (verb == "status") return sealane::status_command(rest, std::cout, std::cerr);
+  if (verb == "lint") return sealane::lint_command(rest, std::cin, std::cout, std::cerr);
+  if (!verb.empty()) std::cerr << "sealane: there is no verb " << sealane::escape(verb) << '\n';
+  std::cerr << kUsage;
+  return kWrongUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    return run(words);
+  } catch (const std::exception& error) {
+    std::cerr << "sealane: " << error.what() << '\n';
+    return kInternalError;
+  }
+}

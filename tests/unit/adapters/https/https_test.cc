@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fetcher against real servers: policy_host.py has them on loopback addresses.
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/detached.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "adapters/https/https_fetcher.h"
+#include "base/log.h"
+#include "fakes.h"
+
+extern char** environ;
+
+namespace sealane {
+namespace {
+
+using namespace std::chrono_literals;
+using Steady = std::chrono::steady_clock;
+using Texts = std::vector<std::string>;
+
+constexpr char kPolicy[] = "version: STSv1\nmode: enforce\nmx: mx.example.net\nmax_age: 604800\n";
+
+/// policy_host.py as a child of ours; it ends when its standard input does.
+class PolicyHosts {
+ public:
+  PolicyHosts() {
+    std::array<int, 2> in{}, out{};
+    REQUIRE(::pipe2(in.data(), O_CLOEXEC) == 0);
+    REQUIRE(::pipe2(out.data(), O_CLOEXEC) == 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    std::string python = POLICY_HOST_PYTHON, script = POLICY_HOST_SCRIPT;
+    std::array<char*, 3> arguments{python.data(), script.data(), nullptr};
+    REQUIRE(::posix_spawn(&child_, python.c_str(), &actions, nullptr, arguments.data(), environ) ==
+            0);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(in[0]);
+    ::close(out[1]);
+    input_ = in[1];
+    read_announcement(out[0]);
+  }
+  ~PolicyHosts() {
+    ::close(input_);
+    ::waitpid(child_, nullptr, 0);
+  }
+
+  std::string ca;
+  std::uint16_t port = 0;
+
+ private:
+  void read_announcement(int fd) {
+    std::FILE* stream = ::fdopen(fd, "r");
+    std::array<char, 4096> line;
+    while (std::fgets(line.data(), line.size(), stream) != nullptr) {
+      const std::string text(line.data(), std::char_traits<char>::length(line.data()) - 1);
+      if (text.starts_with("ca ")) ca = text.substr(3);
+      if (text.starts_with("port ")) port = static_cast<std::uint16_t>(std::stoi(text.substr(5)));
+      if (text == "ready") break;
+    }
+    std::fclose(stream);
+    REQUIRE_MESSAGE(port != 0, "policy_host.py did not start");
+  }
+
+  pid_t child_ = 0;
+  int input_ = -1;
+};
+
+const PolicyHosts& hosts() {
+  static const PolicyHosts running;
+  return running;
+}
+
+HttpsOptions usual_options() {
+  HttpsOptions options;
+  options.ca_file = hosts().ca;
+  options.port = hosts().port;
+  options.allow_addresses = {"127.0.0.0/8", "::1"};
+  options.total_budget = 10s;
+  return options;
+}
+
+/// A fetcher, what it needs, and an orderly end.
+struct Bench {
+  explicit Bench(HttpsOptions options = usual_options()) {
+    auto created = HttpsFetcher::create(io.get_executor(), resolver, std::move(options));
+    REQUIRE_MESSAGE(created.has_value(), created.error());
+    fetcher = std::move(*created);
+  }
+  ~Bench() {
+    fetcher->close();
+    const auto begun = Steady::now();
+    io.run();
+    CHECK(Steady::now() - begun < 1s);
+  }
+
+  void point(const std::string& name, const Texts& addresses) {
+    Texts v4, v6;
+    for (const auto& text : addresses) (text.find(':') == text.npos ? v4 : v6).push_back(text);
+    resolver.replies["mta-sts." + name + " A"] =
+        v4.empty() ? dns_nodata(false) : dns_address(false, v4);
+    resolver.replies["mta-sts." + name + " AAAA"] =
+        v6.empty() ? dns_nodata(false) : dns_address(false, v6);
+  }
+
+  Fetched fetch(const std::string& name, const Texts& addresses = {"127.0.0.1"}) {
+    point(name, addresses);
+    return run(fetcher->fetch(domain(name)), io);
+  }
+
+  /// Starts a fetch that ends in `results`, in order of ending.
+  void start(const std::string& name, const Texts& addresses) {
+    point(name, addresses);
+    boost::asio::co_spawn(io, fetcher->fetch(domain(name)),
+                          [this, name](std::exception_ptr error, Fetched fetched) {
+                            REQUIRE_FALSE(error);
+                            results.emplace_back(name, std::move(fetched));
+                          });
+  }
+  void run_until(std::size_t results_wanted) {
+    while (results.size() < results_wanted && io.run_one() > 0) {
+    }
+  }
+
+  boost::asio::io_context io;
+  FakeResolver resolver;
+  std::unique_ptr<HttpsFetcher> fetcher;
+  std::vector<std::pair<std::string, Fetched>> results;
+};
+
+std::string shown(const Fetched& fetched) {
+  if (fetched) return fetched->body == kPolicy ? "policy" : "another body";
+  return fmt::format("{}: {}", name_of(fetched.error().problem), fetched.error().text);
+}
+
+HttpsOptions with_budget(std::chrono::milliseconds total) {
+  HttpsOptions options = usual_options();
+  options.total_budget = total;
+  return options;
+}
+
+TEST_CASE("a policy is fetched over IPv4 and IPv6") {
+  Bench bench;
+  const auto over_v4 = bench.fetch("good.test");
+  CHECK(shown(over_v4) == "policy");
+  CHECK(over_v4->address == "127.0.0.1");
+  const auto over_v6 = bench.fetch("good.test", {"::1"});
+  CHECK(shown(over_v6) == "policy");
+  CHECK(over_v6->address == "::1");
+}
+
+TEST_CASE("the request is plain and says nothing of us but the name of the program") {
+  Bench bench;
+  const auto fetched = bench.fetch("echo.test");
+  REQUIRE(fetched.has_value());
+  CHECK(fetched->body == fmt::format("GET /.well-known/mta-sts.txt HTTP/1.1\r\n"
+                                     "Host: mta-sts.echo.test:{}\r\n"
+                                     "User-Agent: sealane/" SEALANE_VERSION "\r\n"
+                                     "Accept: text/plain\r\n"
+                                     "Accept-Encoding: identity\r\n"
+                                     "Connection: close\r\n\r\n",
+                                     hosts().port));
+}
+
+struct Row {
+  const char* name;
+  const char* outcome;
+};
+
+TEST_CASE("the certificate decides whether it is the policy host") {
+  const Row rows[] = {
+      {"wildcard.test", "policy"},
+      {"x.deep.test", "tls: certificate is not for mta-sts.x.deep.test (names: *.deep.test)"},
+      {"wrongname.test",
+       "tls: certificate is not for mta-sts.wrongname.test (names: other.test, *.other.test)"},
+      {"partial.test",
+       "tls: certificate is not for mta-sts.partial.test (names: mta-*.partial.test)"},
+      {"cnonly.test", "tls: certificate is not for mta-sts.cnonly.test (names: none)"},
+      {"expired.test", "tls: certificate expired on 2020-01-31"},
+      {"future.test", "tls: certificate is not valid before 2099-02-03"},
+      {"selfsigned.test", "tls: self-signed certificate"},
+      {"otherca.test", "tls: unknown CA /CN=Unknown CA"},
+  };
+  Bench bench;
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    CHECK(shown(bench.fetch(row.name)) == row.outcome);
+  }
+}
+
+TEST_CASE("the reply decides whether it is a policy") {
+  const Row rows[] = {
+      {"404.test", "status: 404"},
+      {"301.test", "redirect: redirect to https://mta-sts.good.test/x (301)"},
+      {"204.test", "status: 204"},
+      {"html.test", "media-type: media type text/html"},
+      {"notype.test", "media-type: no media type"},
+      {"toolong.test", "too-large: body over 65536 octets"},
+      {"toolongchunked.test", "too-large: body over 65536 octets"},
+      {"toolongeof.test", "too-large: body over 65536 octets"},
+      {"header.test", "too-large: headers over 16384 octets"},
+      {"gzip.test", "protocol: content coding gzip"},
+      {"early.test", "policy"},
+      {"eof.test", "policy"},
+      {"nothttp.test", "protocol: not HTTP: bad version"},
+      {"short.test", "protocol: connection lost: stream truncated"},
+      {"eofcut.test", "protocol: connection lost: stream truncated"},
+      {"reset.test", "protocol: connection lost: Connection reset by peer"},
+  };
+  Bench bench;
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    CHECK(shown(bench.fetch(row.name)) == row.outcome);
+  }
+  for (const char* name : {"largest.test", "chunked.test"}) {
+    const auto fetched = bench.fetch(name);
+    REQUIRE(fetched.has_value());
+    CHECK(fetched->body == std::string(65536, 'x'));
+  }
+}
+
+TEST_CASE("what does not come to a TLS handshake is named") {
+  Bench bench;
+  CHECK(shown(bench.fetch("a.test", {"127.0.0.2"})) == "tls: no TLS is spoken there");
+  CHECK(shown(bench.fetch("a.test", {"127.0.0.4"})) ==
+        "tls: connection closed in the TLS handshake");
+  CHECK(shown(bench.fetch("a.test", {"127.0.0.5"})) == "tls: TLS 1.2 or later is not offered");
+  CHECK(shown(bench.fetch("a.test", {"127.0.0.8"})) ==
+        "tls: connection closed in the TLS handshake");
+  const auto refused = bench.fetch("a.test", {"127.0.0.7"});
+  CHECK(shown(refused) == "connect: connect: Connection refused");
+  CHECK(refused.error().unreachable == Texts{"127.0.0.7"});
+}
+
+TEST_CASE("silence in every phase ends with the budget and is named") {
+  const auto timed = [](const std::string& name, const std::string& address) {
+    Bench bench(with_budget(300ms));
+    const auto begun = Steady::now();
+    const auto fetched = bench.fetch(name, {address});
+    const auto took = Steady::now() - begun;
+    CHECK(took >= 290ms);
+    CHECK(took < 1500ms);
+    return shown(fetched);
+  };
+  CHECK(timed("a.test", "127.0.0.6") == "connect: no answer within 0.3 s (connect)");
+  CHECK(timed("a.test", "127.0.0.3") == "timeout: no answer within 0.3 s (TLS handshake)");
+  CHECK(timed("silent.test", "127.0.0.1") == "timeout: no answer within 0.3 s (reply)");
+  CHECK(timed("stall.test", "127.0.0.1") == "timeout: no answer within 0.3 s (reply)");
+  CHECK(timed("drip.test", "127.0.0.1") == "timeout: no answer within 0.3 s (reply)");
+}
+
+TEST_CASE("a dead first address leaves time to the next") {
+  HttpsOptions options = with_budget(3s);
+  options.connect_budget = 200ms;
+  Bench bench(options);
+  for (const char* dead : {"127.0.0.7", "127.0.0.6", "127.0.0.2", "127.0.0.4"}) {
+    CAPTURE(dead);
+    const auto fetched = bench.fetch("good.test", {dead, "127.0.0.1"});
+    CHECK(shown(fetched) == "policy");
+    CHECK(fetched->address == "127.0.0.1");
+  }
+  const auto begun = Steady::now();
+  CHECK(shown(bench.fetch("good.test", {"127.0.0.3", "127.0.0.1"})) == "policy");
+  CHECK(Steady::now() - begun >= 1400ms);  // half of the budget, and not more
+  CHECK(Steady::now() - begun < 2500ms);
+}
+
+TEST_CASE("a host that has answered is not asked at another address") {
+  Bench bench;
+  CHECK(shown(bench.fetch("404.test", {"127.0.0.1", "127.0.0.3"})) == "status: 404");
+}
+
+TEST_CASE("when no address will do each is named with its cause") {
+  HttpsOptions options = with_budget(3s);
+  options.connect_budget = 200ms;
+  Bench bench(options);
+  const auto fetched = bench.fetch("a.test", {"127.0.0.6", "127.0.0.2", "127.0.0.7"});
+  CHECK(shown(fetched) ==
+        "tls: 127.0.0.6: no answer within 0.2 s (connect); 127.0.0.2: no TLS is spoken there; "
+        "127.0.0.7: connect: Connection refused");
+  CHECK(fetched.error().unreachable == Texts{"127.0.0.6", "127.0.0.7"});
+}
+
+TEST_CASE("a forbidden address is never connected to") {
+  HttpsOptions options = usual_options();
+  options.allow_addresses.clear();
+  Bench bench(options);
+  CHECK(shown(bench.fetch("good.test", {"127.0.0.1", "::1"})) ==
+        "address: mta-sts.good.test has no address that is allowed: ::1 (loopback), "
+        "127.0.0.1 (loopback)");
+}
+
+TEST_CASE("DNS failures are told apart from ours") {
+  Bench bench;
+  CHECK(shown(bench.fetch("a.test", {})) == "dns: mta-sts.a.test has no address");
+  bench.resolver.replies["mta-sts.b.test A"] = dns_failed("SERVFAIL");
+  bench.resolver.replies["mta-sts.b.test AAAA"] = dns_failed("SERVFAIL");
+  CHECK(shown(run(bench.fetcher->fetch(domain("b.test")), bench.io)) ==
+        "dns: A of mta-sts.b.test: SERVFAIL");
+  bench.resolver.replies["mta-sts.b.test A"] = dns_failed("queue full", true);
+  CHECK(shown(run(bench.fetcher->fetch(domain("b.test")), bench.io)) ==
+        "own: A of mta-sts.b.test: queue full");
+  // The family that we could not ask for may have had the address that works.
+  bench.resolver.replies["mta-sts.b.test AAAA"] = dns_address(false, {"::1"});
+  CHECK(shown(run(bench.fetcher->fetch(domain("b.test")), bench.io)) == "policy");
+  bench.resolver.replies["mta-sts.b.test A"] = dns_address(false, {"127.0.0.7"});
+  bench.resolver.replies["mta-sts.b.test AAAA"] = dns_failed("queue full", true);
+  CHECK(shown(run(bench.fetcher->fetch(domain("b.test")), bench.io)) ==
+        "own: connect: Connection refused");
+  const std::string longest = std::string(60, 'a') + "." + std::string(60, 'b') + "." +
+                              std::string(60, 'c') + "." + std::string(60, 'd') + ".test";
+  CHECK(shown(bench.fetch(longest, {})).starts_with("dns: "));
+}
+
+TEST_CASE("no route to any address is our own fault, to some of them it is not") {
+  Bench bench;
+  const char* broadcast = "127.255.255.255";  // TCP to it is ENETUNREACH
+  CHECK(shown(bench.fetch("a.test", {broadcast})) == "own: connect: Network is unreachable");
+  CHECK(shown(bench.fetch("a.test", {broadcast, "127.0.0.7"})) ==
+        "connect: 127.255.255.255: connect: Network is unreachable; "
+        "127.0.0.7: connect: Connection refused");
+  CHECK(shown(bench.fetch("good.test", {broadcast, "127.0.0.1"})) == "policy");
+}
+
+TEST_CASE("having no descriptor left is our own fault") {
+  Bench bench;
+  CHECK(shown(bench.fetch("good.test")) == "policy");
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{0, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto fetched = bench.fetch("good.test", {"127.0.0.1", "::1"});
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(shown(fetched) == "own: connect: Too many open files");
+  CHECK(shown(bench.fetch("good.test")) == "policy");
+}
+
+TEST_CASE("through a proxy the name is the proxy's to resolve") {
+  const auto through = [](const std::string& proxy, const std::string& name) {
+    HttpsOptions options = with_budget(500ms);
+    options.allow_addresses.clear();
+    options.proxy = fmt::format("{}:{}", proxy, hosts().port);
+    Bench bench(options);
+    bench.resolver.replies["proxy.test A"] = dns_address(false, {"127.0.0.10"});
+    const auto fetched = run(bench.fetcher->fetch(domain(name)), bench.io);
+    CHECK(bench.resolver.count("mta-sts." + name + " A") == 0);
+    if (!fetched) CHECK(fetched.error().unreachable.empty());
+    return shown(fetched);
+  };
+  set_log_level(Severity::error);
+  CHECK(through("127.0.0.10", "good.test") == "policy");
+  CHECK(through("proxy.test", "good.test") == "policy");
+  CHECK(through("127.0.0.10", "expired.test") == "tls: certificate expired on 2020-01-31");
+  CHECK(through("127.0.0.10", "404.test") == "status: 404");
+  CHECK(through("127.0.0.7", "good.test") == "own: proxy: connect: Connection refused");
+  CHECK(through("127.0.0.11", "good.test") == "own: proxy answered 407");
+  CHECK(through("127.0.0.12", "good.test") == "own: proxy answered 503");
+  CHECK(through("127.0.0.13", "good.test") == "own: no answer within 0.5 s (proxy)");
+  CHECK(through("nowhere.test", "good.test") == "own: proxy: nowhere.test does not exist");
+  set_log_level(Severity::info);
+}
+
+TEST_CASE("a CA file without a certificate refuses the start and does not disturb a reload") {
+  const std::string folder = hosts().ca.substr(0, hosts().ca.rfind('/'));
+  const auto write = [](const std::string& path, std::string_view content) {
+    std::ofstream(path) << content;
+    return path;
+  };
+  const auto refusal = [](const std::string& path) {
+    boost::asio::io_context io;
+    FakeResolver resolver;
+    HttpsOptions options;
+    options.ca_file = path;
+    const auto created = HttpsFetcher::create(io.get_executor(), resolver, options);
+    return created ? std::string("created") : created.error();
+  };
+  const std::string pem = folder + "/mine.pem";
+  CHECK(refusal(folder + "/missing") ==
+        "CA file " + folder + "/missing: No such file or directory");
+  CHECK(refusal(folder) == "CA file " + folder + ": not a regular file");
+  CHECK(refusal(write(pem, "")) == "CA file " + pem + ": holds no certificate");
+  CHECK(refusal(write(pem, "hello\n")) == "CA file " + pem + ": holds no certificate");
+  CHECK(refusal(write(pem, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"))
+            .starts_with("CA file " + pem + ": damaged: "));
+  CHECK(refusal(hosts().ca) == "created");
+
+  std::ifstream ca(hosts().ca);
+  write(pem, std::string(std::istreambuf_iterator<char>(ca), {}));
+  HttpsOptions options = usual_options();
+  options.ca_file = pem;
+  Bench bench(options);
+  write(pem, "");
+  const auto reloaded = bench.fetcher->reload_ca();
+  REQUIRE_FALSE(reloaded.has_value());
+  CHECK(reloaded.error() == "CA file " + pem + ": holds no certificate");
+  CHECK(shown(bench.fetch("good.test")) == "policy");
+  // The leaf of another host as the only trusted certificate: now the test CA is unknown.
+  std::ifstream other(folder + "/mta-sts.good.test.pem");
+  write(pem, std::string(std::istreambuf_iterator<char>(other), {}));
+  CHECK(bench.fetcher->reload_ca().has_value());
+  CHECK(shown(bench.fetch("wildcard.test")) == "tls: unknown CA /CN=Test CA");
+}
+
+TEST_CASE("options that cannot be read refuse the start") {
+  boost::asio::io_context io;
+  FakeResolver resolver;
+  HttpsOptions options = usual_options();
+  options.proxy = "nonsense";
+  CHECK(HttpsFetcher::create(io.get_executor(), resolver, options).error() ==
+        "proxy \"nonsense\": expected host:port");
+  options = usual_options();
+  options.allow_addresses = {"10.0.0.0/99"};
+  CHECK(HttpsFetcher::create(io.get_executor(), resolver, options).error() ==
+        "\"10.0.0.0/99\": a prefix is 0 to 32");
+}
+
+TEST_CASE("waiting for a slot does not count towards the budget") {
+  HttpsOptions options = with_budget(600ms);
+  options.slots = {.fast = 1, .per_address = 1, .slow = 1, .waiting = 10};
+  Bench bench(options);
+  bench.start("silent.test", {"127.0.0.1"});
+  bench.start("b.silent.test", {"127.0.0.1"});
+  bench.start("good.test", {"127.0.0.1"});
+  bench.run_until(3);
+  REQUIRE(bench.results.size() == 3);
+  CHECK(shown(bench.results[0].second) == "timeout: no answer within 0.6 s (reply)");
+  CHECK(bench.results[1].first == "b.silent.test");
+  CHECK(shown(bench.results[2].second) == "policy");
+}
+
+TEST_CASE("a host that hangs leaves its fast slot to others, and the oldest slow one is given up") {
+  HttpsOptions options = usual_options();
+  options.slots = {.fast = 1, .per_address = 1, .slow = 2, .waiting = 10};
+  options.fast_time = 100ms;
+  Bench bench(options);
+  for (const char* name : {"a.silent.test", "b.silent.test", "c.silent.test", "good.test"}) {
+    bench.start(name, {"127.0.0.1"});
+  }
+  const auto begun = Steady::now();
+  bench.run_until(2);
+  CHECK(Steady::now() - begun < 2s);
+  CHECK(bench.results[0].first == "a.silent.test");
+  CHECK(shown(bench.results[0].second) ==
+        "timeout: given up: too many slow fetches in its network");
+  CHECK(bench.results[1].first == "good.test");
+  CHECK(shown(bench.results[1].second) == "policy");
+}
+
+TEST_CASE("one address at its limit does not hold up another") {
+  HttpsOptions options = usual_options();
+  options.slots = {.fast = 10, .per_address = 2, .slow = 10, .waiting = 10};
+  Bench bench(options);
+  for (const char* name : {"a.test", "b.test", "c.test", "d.test"}) {
+    bench.start(name, {"127.0.0.3"});
+  }
+  bench.start("good.test", {"127.0.0.1"});
+  bench.run_until(1);
+  CHECK(bench.results[0].first == "good.test");
+}
+
+TEST_CASE("too many waiting is our own fault") {
+  HttpsOptions options = usual_options();
+  options.slots = {.fast = 1, .per_address = 1, .slow = 1, .waiting = 1};
+  Bench bench(options);
+  for (const char* name : {"a.test", "b.test", "c.test"}) bench.start(name, {"127.0.0.3"});
+  bench.run_until(1);
+  CHECK(shown(bench.results[0].second) == "own: too many policy fetches are waiting");
+}
+
+TEST_CASE("closing ends all fetches, running and waiting, as our own fault") {
+  HttpsOptions options = usual_options();
+  options.slots = {.fast = 3, .per_address = 3, .slow = 1, .waiting = 10};
+  options.fast_time = 50ms;
+  Bench bench(options);
+  for (const char* name : {"a.test", "b.test", "c.test", "d.test", "e.test"}) {
+    bench.start(name, {"127.0.0.3"});
+  }
+  bench.start("black.test", {"127.0.0.6"});
+  bench.start("silent.test", {"127.0.0.1"});
+  bench.io.run_for(200ms);
+  const std::size_t before = bench.results.size();
+  bench.fetcher->close();
+  bench.run_until(7);
+  REQUIRE(bench.results.size() == 7);
+  for (std::size_t i = before; i < 7; ++i)
+    CHECK(shown(bench.results[i].second) == "own: shutting down");
+  CHECK(shown(bench.fetch("good.test")) == "own: shutting down");
+}
+
+TEST_CASE("an executor that is destroyed with fetches under way takes them along") {
+  FakeResolver resolver;
+  std::unique_ptr<HttpsFetcher> fetcher;
+  {
+    boost::asio::io_context io;
+    HttpsOptions options = usual_options();
+    options.slots = {.fast = 4, .per_address = 2, .slow = 1, .waiting = 10};
+    fetcher = std::move(*HttpsFetcher::create(io.get_executor(), resolver, options));
+    for (const char* name : {"a.test", "b.test", "c.test", "silent.test"}) {
+      const bool own = std::string(name) == "silent.test";
+      resolver.replies[fmt::format("mta-sts.{} A", name)] =
+          dns_address(false, {own ? "127.0.0.1" : "127.0.0.3"});
+      boost::asio::co_spawn(io, fetcher->fetch(domain(name)), boost::asio::detached);
+    }
+    io.run_for(200ms);
+  }
+  CHECK(fetcher != nullptr);
+}
+
+TEST_CASE("two hundred fetches at once all succeed") {
+  Bench bench;
+  for (int i = 0; i < 200; ++i) bench.start(fmt::format("n{}.good.test", i), {"127.0.0.1"});
+  bench.run_until(200);
+  CHECK(std::count_if(bench.results.begin(), bench.results.end(),
+                      [](const auto& result) { return shown(result.second) == "policy"; }) == 200);
+}
+
+}  // namespace
+}  // namespace sealane

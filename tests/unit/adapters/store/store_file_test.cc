@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that are not what they should be, and processes that die.
+#include <fcntl.h>
+#include <spawn.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <random>
+
+#include "adapters/store/database.h"
+#include "store_bench.h"
+
+extern char** environ;
+
+namespace sealane {
+namespace {
+
+constexpr char kAdvice[] = "; --reset-store moves it aside and forgets every policy";
+
+StsMemory memory_of(int number) {
+  StsMemory memory;
+  memory.policy = StoredPolicy{"1", std::string(200, 'x'), at(1), at(2)};
+  memory.txt_id = std::to_string(number);
+  return memory;
+}
+
+Domain name_of_row(int number) { return domain(fmt::format("n{}.example", number)); }
+
+/// A store of so many domains.
+std::string filled(const Folder& folder, int rows = 200) {
+  const std::string path = folder.path("s");
+  Opened store(path);
+  for (int i = 0; i < rows; ++i) {
+    boost::asio::co_spawn(
+        store.io, store.store->put(name_of_row(i), memory_of(i)),
+        [](std::exception_ptr error, Result<void> put) { REQUIRE((!error && put.has_value())); });
+  }
+  store.io.run();
+  return path;
+}
+
+std::string read_all(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+void write_all(const std::string& path, std::string_view content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+
+void sql(const std::string& path, const std::string& text) {
+  sqlite3* connection = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &connection) == SQLITE_OK);
+  char* error = nullptr;
+  sqlite3_exec(connection, text.c_str(), nullptr, nullptr, &error);
+  REQUIRE_MESSAGE(error == nullptr, error);
+  sqlite3_close(connection);
+}
+
+TEST_CASE("the location names a file") {
+  const auto refused = [](const std::string& location) {
+    const auto store = SqliteStore::open({location, false});
+    return store ? std::string("opened") : store.error();
+  };
+  CHECK(refused("redis:x") == "store \"redis:x\": expected sqlite:PATH");
+  CHECK(refused("sqlite:") == "store \"sqlite:\": expected sqlite:PATH");
+  CHECK(refused("") == "store \"\": expected sqlite:PATH");
+  CHECK(refused("sqlite:/nowhere/s") ==
+        "store /nowhere/s: folder /nowhere: No such file or directory");
+}
+
+TEST_CASE("a directory or a device is refused and not moved") {
+  const Folder folder;
+  CHECK(::mkdir(folder.path("s").c_str(), 0700) == 0);
+  CHECK(refusal(folder.path("s"), true) == "store PATH: a directory");
+  CHECK(::mkfifo(folder.path("fifo").c_str(), 0600) == 0);
+  CHECK(refusal(folder.path("fifo"), true) == "store PATH: not a regular file");
+  CHECK(folder.names() == std::vector<std::string>{"fifo", "s"});
+}
+
+TEST_CASE("a file that is empty, random or of another kind is refused untouched") {
+  const Folder folder;
+  const std::string path = folder.path("s");
+  const auto refused = [&](const std::string& content) {
+    write_all(path, content);
+    const std::string text = refusal(path);
+    CHECK(read_all(path) == content);
+    CHECK(folder.names() == std::vector<std::string>{"s"});
+    return text;
+  };
+  const std::string not_sqlite =
+      std::string("store PATH: not a SQLite database, or its header is damaged") + kAdvice;
+  CHECK(refused("") ==
+        std::string("store PATH: the file is empty, which a store never is") + kAdvice);
+  CHECK(refused("hello") == not_sqlite);
+  std::mt19937 random(3);
+  std::string noise(20000, ' ');
+  for (char& c : noise) c = static_cast<char>(random());
+  CHECK(refused(noise) == not_sqlite);
+}
+
+TEST_CASE("the database of another program is refused untouched") {
+  const Folder folder;
+  const std::string path = folder.path("s");
+  sql(path, "CREATE TABLE mail (id INTEGER); INSERT INTO mail VALUES (1)");
+  std::string before = read_all(path);
+  CHECK(refusal(path) ==
+        std::string("store PATH: a database of another program (application_id 0x0)") + kAdvice);
+  CHECK(read_all(path) == before);
+  sql(path, "PRAGMA application_id = 252006674");
+  CHECK(refusal(path) ==
+        std::string("store PATH: a database of another program (application_id 0xf055112)") +
+            kAdvice);
+}
+
+TEST_CASE("another schema is refused") {
+  const Folder folder;
+  const std::string path = filled(folder, 1);
+  sql(path, "CREATE TABLE mail (id INTEGER)");
+  CHECK(refusal(path) == std::string("store PATH: holds what is not ours: mail") + kAdvice);
+  sql(path, "DROP TABLE mail; CREATE TRIGGER t AFTER INSERT ON domains BEGIN SELECT 1; END");
+  CHECK(refusal(path) == std::string("store PATH: holds what is not ours: t") + kAdvice);
+  sql(path, "DROP TRIGGER t; ALTER TABLE domains DROP COLUMN asked");
+  CHECK(refusal(path) == std::string("store PATH: no such column: asked") + kAdvice);
+  sql(path, "DROP TABLE domains");
+  CHECK(refusal(path) == std::string("store PATH: no such table: domains") + kAdvice);
+  sql(path, "PRAGMA user_version = 2");
+  CHECK(refusal(path) ==
+        std::string("store PATH: written by a newer version (schema 2; this one knows 1)") +
+            kAdvice);
+  sql(path, "PRAGMA user_version = 0");
+  CHECK(refusal(path) == std::string("store PATH: unknown schema 0") + kAdvice);
+}
+
+TEST_CASE("a truncated or damaged file is refused wherever the damage is") {
+  const Folder folder;
+  const std::string path = filled(folder);
+  const std::string good = read_all(path);
+  REQUIRE(good.size() > 40000);
+  for (const std::size_t size : {50, 100, 512, 4096, 8192, 20000}) {
+    CAPTURE(size);
+    write_all(path, good.substr(0, size));
+    CHECK(refusal(path).starts_with("store PATH: "));
+    CHECK(refusal(path).ends_with(kAdvice));
+  }
+  write_all(path, good.substr(0, good.size() - 4096));
+  CHECK(refusal(path).ends_with(kAdvice));
+  for (std::size_t page = 0; page < good.size(); page += 4096) {
+    CAPTURE(page);
+    std::string bad = good;
+    bad.replace(page, 16, std::string(16, '\xa5'));
+    write_all(path, bad);
+    CHECK(refusal(path).ends_with(kAdvice));
+  }
+  write_all(path, good);
+  CHECK(refusal(path) == "opened");
+}
+
+TEST_CASE("in a file too large for the check, damage shows when it is read") {
+  const Folder folder;
+  const std::string path = filled(folder, 2000);
+  std::string bad = read_all(path);
+  bad.replace(bad.size() / 4096 / 2 * 4096, 16, std::string(16, '\xa5'));
+  write_all(path, bad);
+  CHECK(refusal(path).ends_with(kAdvice));
+  set_log_level(Severity::alarm);
+  const auto database = Database::open(path, bad.size() - 1);
+  REQUIRE_MESSAGE(database.has_value(), database.error().text);
+  int failed = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const auto found = (*database)->find(name_of_row(i));
+    if (found) CHECK(found->has_value());
+    if (!found) ++failed;
+  }
+  CHECK(failed > 0);
+  CHECK(failed < 2000);
+}
+
+TEST_CASE("random damage is refused, or shows when it is read, or is a value, but never a crash") {
+  const Folder folder;
+  const std::string path = filled(folder);
+  const std::string good = read_all(path);
+  std::mt19937 random(5);
+  int opened = 0, errors = 0;
+  for (int round = 0; round < 150; ++round) {
+    std::string bad = good;
+    for (auto changes = 1 + random() % 4; changes > 0; --changes) {
+      bad[random() % bad.size()] = static_cast<char>(random());
+    }
+    for (const auto& name : folder.names()) std::filesystem::remove(folder.path(name));
+    write_all(path, bad);
+    if (refusal(path) != "opened") continue;
+    ++opened;
+    Opened store(path);
+    for (int i = 0; i < 200; i += 20) {
+      if (!store.find(name_of_row(i))) ++errors;
+    }
+    const auto rows = store.walk("", 1000);
+    if (!rows) ++errors;
+  }
+  MESSAGE("opened " << opened << " of 150 damaged files; " << errors << " reads failed");
+}
+
+TEST_CASE("a row that we cannot have written is an error that names it") {
+  const Folder folder;
+  const std::string path = filled(folder, 3);
+  const auto after = [&](const std::string& change, const std::string& name) {
+    const std::string good = read_all(path);
+    sql(path, change);
+    std::string text = "found";
+    {
+      Opened store(path);
+      const auto found = store.find(domain(name));
+      if (!found) text = found.error().substr(path.size() + 8);
+      const auto walked = store.walk("", 10);
+      CHECK(walked.has_value() == found.has_value());
+    }
+    write_all(path, good);
+    return text;
+  };
+  const std::string row = " WHERE domain = 'n1.example'";
+  CHECK(after("UPDATE domains SET asked = -1" + row, "n1.example") ==
+        "row \"n1.example\": asked is -1");
+  CHECK(after("UPDATE domains SET policy_expires = 9223372036854775807" + row, "n1.example") ==
+        "row \"n1.example\": policy_expires is 9223372036854775807");
+  CHECK(after("UPDATE domains SET txt_error_count = -1" + row, "n1.example") ==
+        "row \"n1.example\": txt_error_count is -1");
+  CHECK(after("UPDATE domains SET fetch_error_count = 4294967296" + row, "n1.example") ==
+        "row \"n1.example\": fetch_error_count is 4294967296");
+  CHECK(after("UPDATE domains SET policy_body = NULL" + row, "n1.example") ==
+        "row \"n1.example\": a part of the policy is missing");
+  CHECK(after("UPDATE domains SET policy_body = printf('%.*c', 65537, 'x')" + row, "n1.example") ==
+        "row \"n1.example\": policy_body has 65537 octets");
+  // A name in a form that find() never asks for shows when walking.
+  sql(path, "UPDATE domains SET domain = 'N1.example' || char(27)" + row);
+  CHECK(Opened(path).walk("", 10).error() ==
+        "store " + path + ": row \"N1.example\\x1b\": that is not a domain name");
+}
+
+TEST_CASE("--reset-store moves a bad file aside, with its log, and keeps a good one") {
+  const Folder folder;
+  const std::string path = filled(folder, 3);
+  { CHECK(Opened(path, true).stats()->domains == 3); }
+  CHECK(folder.names() == std::vector<std::string>{"s"});
+  write_all(path, "bad");
+  write_all(path + "-wal", "log");
+  { CHECK(Opened(path, true).stats()->domains == 0); }
+  auto names = folder.names();
+  REQUIRE(names.size() == 3);
+  CHECK(names[0] == "s");
+  CHECK(names[1].starts_with("s.bad-20"));
+  CHECK(names[2] == names[1] + "-wal");
+  CHECK(read_all(folder.path(names[1])) == "bad");
+  CHECK(read_all(folder.path(names[2])) == "log");
+  write_all(path, "bad again");
+  CHECK(refusal(path, true) == "opened");  // within the same second: another name
+  CHECK(folder.names().size() == 4);
+}
+
+TEST_CASE("a log without its database is a lost store and not a new one") {
+  const Folder folder;
+  const std::string path = folder.path("s");
+  write_all(path + "-wal", "log");
+  CHECK(refusal(path) ==
+        std::string("store PATH: missing, although its -wal file is there") + kAdvice);
+  CHECK(refusal(path, true) == "opened");
+}
+
+/// This program again, running the one test case that is meant for it.
+class Child {
+ public:
+  Child(const std::string& test_case, const std::string& path) {
+    std::array<int, 2> out{};
+    REQUIRE(::pipe2(out.data(), O_CLOEXEC) == 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    std::string program = "/proc/self/exe", skip = "--no-skip", filter = "--test-case=" + test_case;
+    std::array<char*, 4> arguments{program.data(), skip.data(), filter.data(), nullptr};
+    ::setenv("STORE_PATH", path.c_str(), 1);
+    REQUIRE(::posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments.data(), environ) ==
+            0);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(out[1]);
+    stream_ = ::fdopen(out[0], "r");
+  }
+  ~Child() {
+    std::fclose(stream_);
+    if (pid_ > 0) wait();
+  }
+
+  /// Lines of its output that begin with the tag, without it; nullopt at the end.
+  std::optional<std::string> next(const std::string& tag) {
+    std::array<char, 1024> line;
+    while (std::fgets(line.data(), line.size(), stream_) != nullptr) {
+      const std::string text(line.data(), std::char_traits<char>::length(line.data()) - 1);
+      if (text.starts_with(tag)) return text.substr(tag.size());
+    }
+    return std::nullopt;
+  }
+  void kill() { ::kill(pid_, SIGKILL); }
+  int wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = 0;
+    return status;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  std::FILE* stream_ = nullptr;
+};
+
+void say(const std::string& line) {
+  std::fputs((line + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
+
+TEST_CASE("child: puts without end" * doctest::skip()) {
+  Opened store(std::getenv("STORE_PATH"));
+  // Sixteen at a time, so that transactions hold several; each is told when it is durable.
+  int next = 0;
+  std::function<void()> put_one = [&] {
+    const int number = next++;
+    boost::asio::co_spawn(store.io, store.store->put(name_of_row(number), memory_of(number)),
+                          [&, number](std::exception_ptr error, Result<void> put) {
+                            if (error || !put) return say("failed");
+                            say("put " + std::to_string(number));
+                            put_one();
+                          });
+  };
+  for (int i = 0; i < 16; ++i) put_one();
+  store.io.run();
+}
+
+TEST_CASE("a kill at any moment loses no put that had completed") {
+  for (const int after : {1, 20, 150, 600}) {
+    CAPTURE(after);
+    const Folder folder;
+    std::vector<int> durable;
+    {
+      Child child("child: puts without end", folder.path("s"));
+      while (static_cast<int>(durable.size()) < after) {
+        const auto line = child.next("put ");
+        REQUIRE(line.has_value());
+        durable.push_back(std::stoi(*line));
+      }
+      child.kill();
+      while (const auto line = child.next("put ")) durable.push_back(std::stoi(*line));
+      CHECK(WIFSIGNALED(child.wait()));
+    }
+    Opened store(folder.path("s"));
+    int there = 0;
+    for (const int number : durable) {
+      const auto found = store.find(name_of_row(number));
+      REQUIRE_MESSAGE(found.has_value(), found.error());
+      if (*found && **found == memory_of(number)) ++there;
+    }
+    CHECK(there == static_cast<int>(durable.size()));
+  }
+}
+
+TEST_CASE("child: puts three hundred" * doctest::skip()) {
+  Opened store(std::getenv("STORE_PATH"));
+  say("ready");
+  for (int i = 1000; i < 1300; ++i) {
+    const auto put = store.put(name_of_row(i), memory_of(i));
+    CHECK_MESSAGE(put.has_value(), put.error());
+  }
+}
+
+TEST_CASE("two processes that begin at once share one store and lose nothing") {
+  const Folder folder;
+  Child child("child: puts three hundred", folder.path("s"));
+  Opened store(folder.path("s"));
+  CHECK(child.next("ready").has_value());
+  for (int i = 0; i < 300; ++i) {
+    const auto put = store.put(name_of_row(i), memory_of(i));
+    CHECK_MESSAGE(put.has_value(), put.error());
+  }
+  CHECK(child.wait() == 0);
+  CHECK(store.stats()->domains == 600);
+}
+
+TEST_CASE("child: opens without rights" * doctest::skip()) {
+  if (::geteuid() == 0) REQUIRE(::setuid(65534) == 0);
+  const std::string folder = std::getenv("STORE_PATH");
+  for (const char* file : {"/closed/s", "/readonly/s", "/open/s"}) {
+    say("text " + refusal(folder + file));
+  }
+}
+
+TEST_CASE("a file or folder without the right to write is refused and named") {
+  const Folder folder;
+  for (const char* name : {"closed", "readonly", "open"}) {
+    REQUIRE(::mkdir(folder.path(name).c_str(), 0700) == 0);
+  }
+  { Opened store(folder.path("open/s")); }
+  ::chmod(folder.path("open/s").c_str(), 0400);
+  ::chmod(folder.path("readonly").c_str(), 0555);
+  ::chmod(folder.path("open").c_str(), 0777);
+  ::chmod(folder.path("closed").c_str(), 0000);
+  ::chmod(folder.path().c_str(), 0755);
+  Child child("child: opens without rights", folder.path());
+  CHECK(child.next("text ") ==
+        "store PATH: folder " + folder.path("closed") + ": Permission denied");
+  CHECK(child.next("text ") ==
+        "store PATH: folder " + folder.path("readonly") + ": Permission denied");
+  CHECK(child.next("text ") == "store PATH: Permission denied");
+  CHECK(child.wait() == 0);
+  ::chmod(folder.path("closed").c_str(), 0700);
+  ::chmod(folder.path("readonly").c_str(), 0700);
+}
+
+}  // namespace
+}  // namespace sealane

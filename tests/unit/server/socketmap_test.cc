@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+// The socketmap server over real sockets, in a directory of its own, with a finder that the test
+// holds up and lets go.
+#include "server/socketmap.h"
+
+#include <sys/resource.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "fakes.h"
+#include "server/fake_finder.h"
+#include "server/socket_client.h"
+#include "server/temp_dir.h"
+
+using namespace sealane;
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Server, cache and finder on threads of their own, as in the daemon.
+class House {
+ public:
+  explicit House(SocketmapLimits limits = {})
+      : cache_(
+            serving_.get_executor(), lookup_.get_executor(),
+            [this](PolicyQuestion question) { return finder_.find(std::move(question)); }, format,
+            clock_),
+        server_(serving_.get_executor(), cache_, limits) {
+    set_log_level(Severity::alarm);
+    std::vector<Listener> listeners;
+    listeners.push_back(open("unix:" + path()));
+    listeners.push_back(open("inet:127.0.0.1:0"));
+    port_ = listeners[1].port();
+    server_.start(std::move(listeners));
+    serving_thread_ = std::thread([this] { serving_.run(); });
+    lookup_thread_ = std::thread([this] { lookup_.run(); });
+  }
+  ~House() { stop(); }
+
+  std::string path() const { return dir_.file("socket"); }
+  std::uint16_t port() const { return port_; }
+  SocketClient client() {
+    SocketClient client(path());
+    REQUIRE(client.connected());
+    return client;
+  }
+
+  /// Runs a function on a context's thread and hands out what it returns.
+  template <class Function>
+  auto on(asio::io_context& io, Function function) {
+    std::packaged_task<decltype(function())()> task(std::move(function));
+    auto result = task.get_future();
+    asio::post(io, [&task] { task(); });
+    return result.get();
+  }
+  template <class Function>
+  auto on_serving(Function function) {
+    return on(serving_, std::move(function));
+  }
+  template <class Function>
+  auto on_lookup(Function function) {
+    return on(lookup_, std::move(function));
+  }
+  void hold(const std::string& key) {
+    on_lookup([&] { return finder_.hold.insert(key).second; });
+  }
+  void release() {
+    on_lookup([&] { return finder_.release(), true; });
+  }
+  /// Waits until this many lookups are held up.
+  void wait_for_held(std::size_t count) {
+    wait([&] { return on_lookup([&] { return finder_.held(); }) == count; });
+  }
+  std::size_t asked(const std::string& key) {
+    return on_lookup([&] { return finder_.count(key); });
+  }
+  SocketmapCounters counters() {
+    return on_serving([&] { return server_.counters(); });
+  }
+  std::size_t connections() {
+    return on_serving([&] { return server_.connections(); });
+  }
+  template <class Condition>
+  static void wait(Condition condition) {
+    const auto until = std::chrono::steady_clock::now() + 20s;
+    while (!condition()) {
+      REQUIRE(std::chrono::steady_clock::now() < until);
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+
+  void close() {
+    on_serving([&] { return server_.close(), cache_.close(), true; });
+  }
+  /// Closes and waits until every thread has run out of work.
+  void stop() {
+    if (!serving_thread_.joinable()) return;
+    close();
+    serving_guard_.reset();
+    release();
+    serving_thread_.join();
+    lookup_guard_.reset();
+    lookup_thread_.join();
+  }
+  SocketmapServer& server() { return server_; }
+
+ private:
+  /// Answers of "big…" are long, as a policy of many names is.
+  static std::string format(const Decision& decision, Dialect dialect, std::string_view text) {
+    std::string reply = "OK " + std::string(name_of(dialect)) + " " + std::string(text);
+    if (text.starts_with("big")) reply.resize(20'000, '.');
+    if (decision.action == Action::temporary) reply = "TEMP " + decision.reason;
+    return reply;
+  }
+  static Listener open(const std::string& text) {
+    auto listener = Listener::open(*parse_listen_address(text));
+    REQUIRE_MESSAGE(listener.has_value(), listener.error());
+    return std::move(*listener);
+  }
+
+  TempDir dir_;
+  asio::io_context serving_{1};
+  asio::io_context lookup_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> serving_guard_{
+      serving_.get_executor()};
+  asio::executor_work_guard<asio::io_context::executor_type> lookup_guard_{lookup_.get_executor()};
+  FakeClock clock_;
+  FakeFinder finder_;
+  AnswerCache cache_;
+  SocketmapServer server_;
+  std::uint16_t port_ = 0;
+  std::thread serving_thread_;
+  std::thread lookup_thread_;
+};
+
+std::string netstring(std::string_view payload) {
+  std::string out;
+  append_netstring(out, payload);
+  return out;
+}
+
+/// Raises or lowers the number of descriptors; back at the end.
+class Descriptors {
+ public:
+  explicit Descriptors(rlim_t wanted) {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    rlimit changed = before_;
+    changed.rlim_cur = wanted;
+    REQUIRE_MESSAGE(::setrlimit(RLIMIT_NOFILE, &changed) == 0, "needs more descriptors");
+  }
+  Descriptors(const Descriptors&) = delete;
+  Descriptors& operator=(const Descriptors&) = delete;
+  ~Descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+}  // namespace
+
+TEST_CASE("a question is answered over a unix socket and over TCP, in its dialect") {
+  House house;
+  SocketClient client = house.client();
+  client.ask("postfix a.test");
+  CHECK(client.reply() == "OK postfix a.test");
+  client.ask("postfix-tlsrpt a.test");
+  CHECK(client.reply() == "OK postfix-tlsrpt a.test");
+
+  SocketClient tcp(house.port());
+  REQUIRE(tcp.connected());
+  tcp.ask("QUERY a.test");
+  CHECK(tcp.reply() == "OK postfix a.test");
+  CHECK(house.asked("a.test") == 2);
+}
+
+TEST_CASE("a request is answered wherever the network splits it") {
+  House house;
+  SocketClient client = house.client();
+  const std::string request = netstring("postfix a.test");
+  for (std::size_t part = 1; part < request.size(); ++part) {
+    client.send(request.substr(0, part));
+    client.wait_until_read();
+    client.send(request.substr(part));
+    CHECK(client.reply() == "OK postfix a.test");
+  }
+}
+
+TEST_CASE("pipelined requests are answered in their order, slow ones too") {
+  House house;
+  house.hold("slow.test");
+  SocketClient client = house.client();
+  client.send(netstring("postfix a.test") + netstring("postfix slow.test") +
+              netstring("nonsense x") + netstring("postfix b.test") + netstring("postfix a.test"));
+  CHECK(client.reply() == "OK postfix a.test");  // not held up by what comes after it
+  house.wait_for_held(1);
+  house.release();
+  CHECK(client.reply() == "OK postfix slow.test");
+  CHECK(client.reply().starts_with("PERM unknown map name \"nonsense\""));
+  CHECK(client.reply() == "OK postfix b.test");
+  CHECK(client.reply() == "OK postfix a.test");
+}
+
+TEST_CASE("only the first blank parts map and key") {
+  House house;
+  SocketClient client = house.client();
+  client.ask("postfix a b.test");
+  CHECK(client.reply().starts_with("OK postfix a b.test"));
+}
+
+TEST_CASE("an unknown map is refused with the list of those there are") {
+  House house;
+  SocketClient client = house.client();
+  client.ask("Postfix a.test");
+  const std::string reply = client.reply();
+  CHECK(reply.starts_with("PERM unknown map name \"Postfix\"; there are "));
+  CHECK(reply.find("postfix-tlsrpt") != std::string::npos);
+  client.ask("\x1b[2J a.test");
+  CHECK(client.reply().starts_with("PERM unknown map name \"\\x1b[2J\""));
+  client.ask("noblank");
+  CHECK(client.reply().starts_with("PERM a request is"));
+  client.ask("");
+  CHECK(client.reply().starts_with("PERM a request is"));
+  client.ask("postfix a.test");
+  CHECK(client.reply() == "OK postfix a.test");
+  CHECK(house.counters().unknown_maps == 2);
+}
+
+TEST_CASE("what is no netstring closes the connection, after the answers before it") {
+  House house;
+  for (const char* junk : {"GET / HTTP/1.1\r\n\r\n", "014:postfix a.test,", "14:postfix a.test\n",
+                           "10241:", "999999999", "\n", "-1:,"}) {
+    CAPTURE(junk);
+    SocketClient client = house.client();
+    client.send(netstring("postfix a.test") + junk);
+    CHECK(client.reply() == "OK postfix a.test");
+    CHECK(client.reply() == "<end>");
+  }
+  CHECK(house.counters().junk == 7);
+}
+
+TEST_CASE("keys that are not ASCII are questions, not junk") {
+  House house;
+  SocketClient client = house.client();
+  client.ask(
+      "postfix b\xc3\xbc"
+      "cher.test");
+  CHECK(client.reply() == "OK postfix xn--bcher-kva.test");
+  client.ask("postfix a\xff\xfe.test");
+  CHECK(client.reply().starts_with("TEMP "));
+  client.ask(std::string("postfix \0x", 10));
+  CHECK(client.reply().starts_with("OK "));
+  client.ask("postfix ");
+  CHECK(client.reply().starts_with("OK "));
+  CHECK(house.counters().junk == 0);
+}
+
+TEST_CASE("a request at the limit is answered and one past it closes the connection") {
+  House house;
+  SocketClient client = house.client();
+  const std::string map = "postfix ";
+  client.ask(map + std::string(kMaxRequest - map.size(), 'a'));
+  CHECK(client.reply().starts_with("OK postfix aaa"));
+  client.ask("postfix a.test");
+  CHECK(client.reply() == "OK postfix a.test");
+  client.ask(map + std::string(kMaxRequest - map.size() + 1, 'a'));
+  CHECK(client.reply() == "<end>");
+}
+
+TEST_CASE("2,000 connections are served at a time") {
+  const Descriptors enough(8192);
+  House house;
+  std::vector<SocketClient> clients;
+  for (int i = 0; i < 2000; ++i) clients.push_back(house.client());
+  for (SocketClient& client : clients) REQUIRE(client.ask("postfix a.test"));
+  for (SocketClient& client : clients) REQUIRE(client.reply() == "OK postfix a.test");
+  CHECK(house.connections() == 2000);
+  CHECK(house.asked("a.test") == 1);
+  house.close();
+  for (SocketClient& client : clients) REQUIRE(client.reply() == "<end>");
+}
+
+TEST_CASE("a connection beyond the limit is closed at once, and a free place is used again") {
+  SocketmapLimits limits;
+  limits.connections = 2;
+  House house(limits);
+  std::optional<SocketClient> first(house.client());
+  SocketClient second = house.client();
+  first->ask("postfix a.test");
+  CHECK(first->reply() == "OK postfix a.test");
+  House::wait([&] { return house.connections() == 2; });
+  SocketClient third = house.client();
+  CHECK(third.reply() == "<end>");
+  CHECK(house.counters().refused == 1);
+
+  first.reset();
+  House::wait([&] { return house.connections() == 1; });
+  SocketClient fourth = house.client();
+  fourth.ask("postfix a.test");
+  CHECK(fourth.reply() == "OK postfix a.test");
+}
+
+TEST_CASE("a client that has finished sending still gets its answer") {
+  House house;
+  house.hold("slow.test");
+  SocketClient client = house.client();
+  client.ask("postfix slow.test");
+  client.finish_sending();
+  house.wait_for_held(1);
+  house.release();
+  CHECK(client.reply() == "OK postfix slow.test");
+  CHECK(client.reply() == "<end>");
+  House::wait([&] { return house.connections() == 0; });
+}
+
+TEST_CASE("a client that leaves does not cancel a lookup that others wait for") {
+  House house;
+  house.hold("slow.test");
+  std::optional<SocketClient> leaver(house.client());
+  SocketClient stayer = house.client();
+  leaver->ask("postfix slow.test");
+  house.wait_for_held(1);
+  stayer.ask("postfix slow.test");
+  House::wait([&] { return house.counters().requests == 2; });
+  leaver.reset();
+  house.release();
+  CHECK(stayer.reply() == "OK postfix slow.test");
+  House::wait([&] { return house.connections() == 1; });
+  CHECK(house.asked("slow.test") == 1);
+}
+
+TEST_CASE("a client that does not read is not read from, and loses nothing") {
+  House house;
+  SocketClient client = house.client();
+  client.ask("postfix big.test");
+  CHECK(client.reply().size() == 20'000);
+  constexpr std::uint64_t kRequests = 3000;  // 60 MB of answers
+  std::thread sender([&client] {
+    for (std::uint64_t i = 0; i < kRequests; ++i) client.ask("postfix big.test");
+  });
+  // The server stalls: two looks, some time apart, see the same count.
+  std::uint64_t before = 0;
+  House::wait([&] {
+    std::this_thread::sleep_for(50ms);
+    const std::uint64_t now = house.counters().requests;
+    return now > 1 && now == std::exchange(before, now);
+  });
+  CHECK(before < 200);
+  bool complete = true;
+  for (std::uint64_t i = 0; i < kRequests; ++i) complete &= client.reply().size() == 20'000;
+  CHECK(complete);
+  sender.join();
+}
+
+TEST_CASE("a connection on which nothing moves is closed, one that waits for a lookup is not") {
+  SocketmapLimits limits;
+  limits.idle = 80ms;
+  House house(limits);
+  house.hold("slow.test");
+  SocketClient waiting = house.client();
+  waiting.ask("postfix slow.test");
+  house.wait_for_held(1);
+  SocketClient idle = house.client();
+  CHECK(idle.reply() == "<end>");
+  CHECK(house.counters().idle == 1);
+  house.release();
+  CHECK(waiting.reply() == "OK postfix slow.test");
+  CHECK(waiting.reply() == "<end>");
+}
+
+TEST_CASE("a client that never reads its answers is closed as idle") {
+  SocketmapLimits limits;
+  limits.idle = 80ms;
+  House house(limits);
+  SocketClient client = house.client();
+  std::string requests;
+  for (int i = 0; i < 200; ++i) requests += netstring("postfix big.test");
+  client.send(requests);
+  House::wait([&] { return house.counters().idle == 1; });
+  House::wait([&] { return house.connections() == 0; });
+}
+
+TEST_CASE("at the end, who waits for a lookup gets no reply, and the socket is gone") {
+  House house;
+  house.hold("slow.test");
+  SocketClient waiting = house.client();
+  SocketClient idle = house.client();
+  idle.ask("postfix a.test");
+  CHECK(idle.reply() == "OK postfix a.test");
+  waiting.ask("postfix slow.test");
+  house.wait_for_held(1);
+  house.close();
+  CHECK(waiting.all().empty());
+  CHECK(idle.all().empty());
+  CHECK_FALSE(std::filesystem::exists(house.path()));
+  CHECK_FALSE(SocketClient(house.path()).connected());
+  CHECK_FALSE(SocketClient(house.port()).connected());
+  house.stop();  // hangs if anything is left over
+  CHECK(house.server().connections() == 0);
+}
+
+TEST_CASE("at the end, a request that has arrived and is known is answered") {
+  House house;
+  SocketClient client = house.client();
+  client.ask("postfix a.test");
+  CHECK(client.reply() == "OK postfix a.test");
+  house.on_serving([&] {
+    const bool sent = client.ask("postfix a.test");  // arrives while nobody reads
+    house.server().close();
+    return sent;
+  });
+  CHECK(client.reply() == "OK postfix a.test");
+  CHECK(client.reply() == "<end>");
+}
+
+TEST_CASE("running out of descriptors neither spins nor stops the service") {
+  House house;
+  SocketClient early = SocketClient::unconnected();
+  {
+    // The lowest free number is the next descriptor: no more than what is open now.
+    const int probe = ::dup(STDERR_FILENO);
+    ::close(probe);
+    const Descriptors none(static_cast<rlim_t>(probe));
+    early.connect(house.path());
+    REQUIRE(early.connected());
+    early.ask("postfix a.test");
+    std::this_thread::sleep_for(350ms);  // room for three or four attempts of either listener
+    CHECK(house.counters().accepted == 0);
+    CHECK(house.on_serving([&] { return house.server().accept_errors(); }) >= 1);
+    CHECK(house.on_serving([&] { return house.server().accept_errors(); }) <= 10);
+  }
+  CHECK(early.reply() == "OK postfix a.test");
+}
