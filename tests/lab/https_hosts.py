@@ -14,9 +14,9 @@ from journal import Journal
 PATH = "/.well-known/mta-sts.txt"
 SLOW = 3.0        # seconds before a slow host answers
 HANG = 600.0      # longer than any client's patience
-DRIP = 2.0        # seconds between two octets of a host that drips: minutes for a policy
+DRIP = 5.0        # seconds between two octets of a host that drips: minutes for a policy
 BIG = 65536       # RFC 8461 3.3 suggests 64 KiB as the limit: the body is one octet longer
-HUGE = 1 << 28    # octets that a client must not wait for
+HUGE = 1 << 24    # octets that a client must not wait for
 MANY_HEADERS = 64 * 1024  # octets of header fields
 # Kinds that never come to an answer; a client sees them only by its own patience.
 HANGING = {"hang", "hang-connect", "hang-tls", "hang-body", "drip"}

@@ -102,9 +102,9 @@ def der(certificate):
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
-def tlsa(kind, leaf, authority):
-    """One TLSA record's data in presentation form."""
-    key, anchor = spki(leaf), spki(authority.certificate)
+def tlsa(kind, leaf, anchor):
+    """One TLSA record's data in presentation form; `anchor` is the CA's certificate."""
+    key = spki(leaf)
     digest = hashlib.sha256(key).hexdigest()
     return {
         "good": f"3 1 1 {digest}",
@@ -119,7 +119,7 @@ def tlsa(kind, leaf, authority):
         "short": f"3 1 1 {digest[:-2]}",
         "bad-selector": f"3 7 1 {digest}",
         "bad-usage": f"9 1 1 {digest}",
-        "ta": f"2 1 1 {hashlib.sha256(anchor).hexdigest()}",
-        "ta-cert": f"2 0 1 {hashlib.sha256(der(authority.certificate)).hexdigest()}",
-        "ta-full": f"2 0 0 {der(authority.certificate).hex()}",
+        "ta": f"2 1 1 {hashlib.sha256(spki(anchor)).hexdigest()}",
+        "ta-cert": f"2 0 1 {hashlib.sha256(der(anchor)).hexdigest()}",
+        "ta-full": f"2 0 0 {der(anchor).hex()}",
     }[kind]

@@ -73,7 +73,7 @@ def host_records(table, host, leafs, authority):
     owner = host.tlsa_at or host.tlsa_owner or "_25._tcp." + host.name
     for kind in host.tlsa:
         leaf = leafs[table.server_of(host.name).name]
-        yield f"{owner}. IN TLSA {pki.tlsa(kind, leaf, authority)}"
+        yield f"{owner}. IN TLSA {pki.tlsa(kind, leaf, authority.certificate)}"
 
 
 def zone_texts(table, leafs, authority):
