@@ -78,8 +78,10 @@ ResolverOptions resolver_options(const Config& config) {
       break;
   }
   options.bogus_canary = config.bogus_canary;
-  // Three attempts, and a tenth of the time to find out whose fault it was.
-  options.attempt_patience = std::chrono::milliseconds(config.dns_timeout) * 3 / 10;
+  // The attempts keep their proportions, and fill the time as they do by default.
+  for (std::chrono::milliseconds& attempt : options.patience) {
+    attempt = attempt * config.dns_timeout.count() / kDefaultDnsTimeout.count();
+  }
   return options;
 }
 

@@ -109,8 +109,7 @@ Decision mixed(const Situation& s, std::string_view row) {
     decision.notices.push_back(Notice::preference_inverted);
     return decision;
   }
-  Decision decision =
-      by_policy_alone(field, row, "only by the names in match=: no MX host has DANE");
+  Decision decision = by_policy_alone(field, row, "by certificate name alone: no MX host has DANE");
   decision.notices.push_back(Notice::sts_match_restricted);
   return decision;
 }

@@ -10,13 +10,15 @@
 namespace sealane {
 namespace {
 
+/// With dane=off every host counts as NONE; where the hosts are still has to be known.
 DaneClass dane_class(const DecisionInput& input) {
-  const DaneClass found = classify(input.dane);
-  if (input.override_.dane != DaneOverride::off) return found;
-  // With dane=off no TLSA is asked, so that hosts count as NONE and a failed MX step says nothing:
-  // the MTA takes that step itself.
-  const bool is_nowhere = found == DaneClass::null || found == DaneClass::nx;
-  return is_nowhere ? found : DaneClass::d0;
+  const DaneFinding& found = input.dane;
+  const DaneClass value = classify(found);
+  if (input.override_.dane != DaneOverride::off) return value;
+  const bool has_hosts = !found.hosts.empty() || found.too_many_hosts;
+  const bool has_mx =
+      found.mx == MxStatus::ok || found.mx == MxStatus::implicit || found.mx == MxStatus::host;
+  return has_mx && has_hosts ? DaneClass::d0 : value;
 }
 
 void set_sts(Situation& s, StsClass value, std::string reason, bool asked) {

@@ -30,6 +30,9 @@ inline constexpr std::string_view kDefaultStore = "/var/lib/sealane/sealane.db";
 inline constexpr std::string_view kDefaultSocketmap = "inet:127.0.0.1:8461";
 inline constexpr std::string_view kDefaultAdmin = "unix:/run/sealane/admin.sock";
 
+/// How long one DNS question may take.  More would not fit into the 30 s of a whole answer.
+inline constexpr std::chrono::seconds kDefaultDnsTimeout{10};
+
 /// Largest configuration file, in octets: far above any real one.
 inline constexpr std::size_t kMaxConfigFile = 1024 * 1024;
 /// Values of one repeatable option at most.
@@ -49,7 +52,7 @@ struct Config {
   std::vector<UpstreamAddress> upstreams;  ///< empty: the loopback name servers of resolv.conf
   AdTrust trust_ad = AdTrust::loopback;
   std::optional<Families> families;  ///< absent: those with a default route at the start
-  std::chrono::seconds dns_timeout{10};
+  std::chrono::seconds dns_timeout = kDefaultDnsTimeout;
   std::optional<Domain> bogus_canary;
 
   std::string ca_file;                       ///< empty: the system's

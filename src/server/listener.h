@@ -18,9 +18,10 @@
 
 namespace sealane {
 
-/// Connections that wait to be accepted: a mail server's processes may all come at once, and the
-/// kernel cuts this to net.core.somaxconn.
-inline constexpr int kListenBacklog = 1024;
+/// Connections that may wait for accept(2); the kernel caps it at net.core.somaxconn.  Postfix
+/// connects without blocking, and on a unix socket a full queue is an error at once (EAGAIN): a
+/// burst of delivery agents must fit.
+inline constexpr int kListenBacklog = 4096;
 
 /// Longest path of a unix socket, in octets (sun_path of unix(7) less its final NUL).
 inline constexpr std::size_t kMaxSocketPath = 107;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/dns/getdns_loop.h"
 
+#include <getdns/getdns_extra.h>
+
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -15,10 +18,8 @@ using asio::posix::descriptor_base;
 
 constexpr std::uint64_t kNoTimeout = ~std::uint64_t{0};
 
-}  // namespace
-
 /// One scheduled event.  The handlers hold it, so that clear() may come from inside a callback.
-struct GetdnsLoop::Event : std::enable_shared_from_this<Event> {
+struct Event : std::enable_shared_from_this<Event> {
   Event(const asio::any_io_executor& executor, getdns_eventloop_event* of)
       : descriptor(executor), timer(executor), event(of) {}
   ~Event() { let_go(); }
@@ -59,18 +60,26 @@ struct GetdnsLoop::Event : std::enable_shared_from_this<Event> {
   std::shared_ptr<Event> self;    ///< getdns holds a plain pointer; this is its share
 };
 
-getdns_eventloop_vmt GetdnsLoop::table_{nothing, schedule, clear, nothing, run_once};
+}  // namespace
 
-GetdnsLoop::GetdnsLoop(asio::any_io_executor executor)
-    : executor_(std::move(executor)), base_{{&table_}, this} {}
+/// What getdns sees is the base; it hands it back to the functions of the table.
+struct GetdnsLoop::Loop : getdns_eventloop {
+  explicit Loop(asio::any_io_executor of) : getdns_eventloop{&table}, executor(std::move(of)) {}
 
-GetdnsLoop& GetdnsLoop::of(getdns_eventloop* loop) {
-  return *reinterpret_cast<Base*>(loop)->self;  // standard layout: `loop` is the first member
-}
+  static getdns_return_t schedule(getdns_eventloop* loop, int fd, std::uint64_t timeout,
+                                  getdns_eventloop_event* event);
+  static getdns_return_t clear(getdns_eventloop* loop, getdns_eventloop_event* event);
+  static void nothing(getdns_eventloop*) {}
+  /// getdns runs the loop itself only in its synchronous functions, which nobody calls here.
+  static void run_once(getdns_eventloop*, int) {}
 
-getdns_return_t GetdnsLoop::schedule(getdns_eventloop* loop, int fd, std::uint64_t timeout,
-                                     getdns_eventloop_event* event) {
-  auto scheduled = std::make_shared<Event>(of(loop).executor_, event);
+  static inline getdns_eventloop_vmt table{nothing, schedule, clear, nothing, run_once};
+  asio::any_io_executor executor;
+};
+
+getdns_return_t GetdnsLoop::Loop::schedule(getdns_eventloop* loop, int fd, std::uint64_t timeout,
+                                           getdns_eventloop_event* event) {
+  auto scheduled = std::make_shared<Event>(static_cast<Loop*>(loop)->executor, event);
   scheduled->self = scheduled;
   event->ev = scheduled.get();
   boost::system::error_code closed;  // getdns schedules closed descriptors too: the timer counts
@@ -85,16 +94,18 @@ getdns_return_t GetdnsLoop::schedule(getdns_eventloop* loop, int fd, std::uint64
   return GETDNS_RETURN_GOOD;
 }
 
-getdns_return_t GetdnsLoop::clear(getdns_eventloop*, getdns_eventloop_event* event) {
+getdns_return_t GetdnsLoop::Loop::clear(getdns_eventloop*, getdns_eventloop_event* event) {
   auto* scheduled = static_cast<Event*>(event->ev);
   event->ev = nullptr;
   if (scheduled != nullptr) scheduled->stop();
   return GETDNS_RETURN_GOOD;
 }
 
-void GetdnsLoop::nothing(getdns_eventloop*) {}
+GetdnsLoop::GetdnsLoop(asio::any_io_executor executor)
+    : loop_(std::make_unique<Loop>(std::move(executor))) {}
 
-/// getdns runs the loop itself only in its synchronous functions, which nobody calls here.
-void GetdnsLoop::run_once(getdns_eventloop*, int) {}
+GetdnsLoop::~GetdnsLoop() = default;
+
+getdns_eventloop* GetdnsLoop::get() { return loop_.get(); }
 
 }  // namespace sealane

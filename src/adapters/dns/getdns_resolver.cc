@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "adapters/dns/admission.h"
 #include "adapters/dns/dns_cache.h"
-#include "adapters/dns/fair_queue.h"
 #include "adapters/dns/upstream.h"
 #include "base/log.h"
 
@@ -34,18 +34,16 @@ DnsReply failed(std::string why, bool own_fault) {
 
 /// A lookup under way.  The timer never expires: cancelling it wakes everybody who waits.
 struct Flight {
-  explicit Flight(const asio::any_io_executor& executor)
-      : landed(executor, asio::steady_timer::time_point::max()) {}
+  Flight(const asio::any_io_executor& executor, std::shared_ptr<Admission::Turn> of)
+      : turn(std::move(of)), landed(executor, asio::steady_timer::time_point::max()) {}
+  std::shared_ptr<Admission::Turn> turn;  ///< null: the queue was full
   asio::steady_timer landed;
   std::optional<DnsReply> reply;
 };
 
-/// A lookup that waits for its turn.
-struct Place {
-  explicit Place(const asio::any_io_executor& executor) : turn(executor, kQueuePatience) {}
-  asio::steady_timer turn;
-  bool granted = false;
-};
+std::string text_of(const DnsQuestion& question) {
+  return question.name.text() + ' ' + std::string(name_of(question.type));
+}
 
 UpstreamReport report_on(const UpstreamHealth& health, TrustAd trust) {
   const std::string good = trust == TrustAd::never ? "answers" : "validates DNSSEC";
@@ -57,14 +55,16 @@ UpstreamReport report_on(const UpstreamHealth& health, TrustAd trust) {
 
 struct GetdnsResolver::Impl : std::enable_shared_from_this<Impl> {
   Impl(asio::any_io_executor of, const Clock& time, ResolverOptions with)
-      : executor(std::move(of)), clock(time), options(std::move(with)) {}
+      : executor(of),
+        clock(time),
+        options(std::move(with)),
+        admission(of, {kMaxInFlight, kMaxInFlightPerKey, kMaxWaitingLookups}, kQueuePatience) {}
 
   Task<DnsReply> ask(DnsQuestion question);
   static Task<> fly(std::shared_ptr<Impl> self, DnsQuestion question,
                     std::shared_ptr<Flight> flight);
-  Task<DnsReply> admitted_look_up(DnsQuestion question);
-  Task<bool> admitted(std::string key);
-  void grant();
+  std::shared_ptr<Flight> join(const DnsQuestion& question);
+  Task<DnsReply> admitted_look_up(DnsQuestion question, std::shared_ptr<Admission::Turn> turn);
   Task<DnsReply> look_up(Domain name, RrType type);
   Task<DnsReply> judge(std::shared_ptr<Upstream> upstream, DnsReply reply, SteadyTime deadline);
   Task<DnsReply> unanswered(SteadyTime began, SteadyTime deadline);
@@ -78,8 +78,7 @@ struct GetdnsResolver::Impl : std::enable_shared_from_this<Impl> {
   ResolverOptions options;
   std::vector<std::shared_ptr<Upstream>> upstreams;
   DnsCache cache;
-  FairQueue queue{{kMaxInFlight, kMaxInFlightPerKey, kMaxWaitingLookups}};
-  std::unordered_map<FairQueue::Ticket, std::shared_ptr<Place>> places;
+  Admission admission;
   std::unordered_map<std::string, std::shared_ptr<Flight>> flights;  ///< by "name TYPE"
   bool closed = false;
   std::uint64_t questions = 0, cache_hits = 0, joined = 0, failures = 0, own_faults = 0;
@@ -93,29 +92,37 @@ Task<DnsReply> GetdnsResolver::Impl::ask(DnsQuestion question) {
     ++cache_hits;
     co_return std::move(*known);
   }
-  std::shared_ptr<Flight>& under_way =
-      flights[question.name.text() + ' ' + std::string(name_of(question.type))];
-  const std::shared_ptr<Flight> flight = under_way ? under_way : std::make_shared<Flight>(executor);
-  if (under_way) {
-    ++joined;
-  } else {
-    under_way = flight;
-    // Nobody owns it, so nobody who gives up waiting can cancel it for the others.
-    asio::co_spawn(executor, fly(self, question, flight), [](std::exception_ptr error) {
-      if (error) std::rethrow_exception(error);
-    });
-  }
+  const std::shared_ptr<Flight> flight = join(question);
   boost::system::error_code woken;
-  co_await flight->landed.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  if (!flight->reply) {
+    co_await flight->landed.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  }
   if (!flight->reply) co_return failed("cancelled", true);
   co_return *flight->reply;
+}
+
+std::shared_ptr<Flight> GetdnsResolver::Impl::join(const DnsQuestion& question) {
+  std::shared_ptr<Flight>& under_way = flights[text_of(question)];
+  if (under_way) {
+    ++joined;
+    if (under_way->turn) admission.enter_too(under_way->turn, question.for_key);
+    return under_way;
+  }
+  auto flight = std::make_shared<Flight>(executor, admission.enter(question.for_key));
+  under_way = flight;
+  // Nobody owns it, so nobody who gives up waiting can cancel it for the others.
+  auto flying = fly(shared_from_this(), question, flight);
+  asio::co_spawn(executor, std::move(flying), [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  });
+  return flight;
 }
 
 Task<> GetdnsResolver::Impl::fly(std::shared_ptr<Impl> self, DnsQuestion question,
                                  std::shared_ptr<Flight> flight) {
   DnsReply reply = failed("internal error", true);
   try {
-    reply = co_await self->admitted_look_up(question);
+    reply = co_await self->admitted_look_up(question, flight->turn);
   } catch (const std::exception& error) {
     log(Severity::error, "internal_error", {{"where", "DNS lookup"}, {"cause", error.what()}});
   }
@@ -125,12 +132,14 @@ Task<> GetdnsResolver::Impl::fly(std::shared_ptr<Impl> self, DnsQuestion questio
 void GetdnsResolver::Impl::land(const DnsQuestion& question, Flight& flight, DnsReply reply) {
   if (reply.failed()) ++(reply.own_fault ? own_faults : failures);
   flight.reply = cache.put(question.name, question.type, std::move(reply), clock.steady());
-  flights.erase(question.name.text() + ' ' + std::string(name_of(question.type)));
+  flights.erase(text_of(question));
   flight.landed.cancel();
 }
 
-Task<DnsReply> GetdnsResolver::Impl::admitted_look_up(DnsQuestion question) {
-  const bool may_go = co_await admitted(question.for_key);
+Task<DnsReply> GetdnsResolver::Impl::admitted_look_up(DnsQuestion question,
+                                                      std::shared_ptr<Admission::Turn> turn) {
+  bool may_go = false;
+  if (turn) may_go = co_await admission.wait(turn);
   if (!may_go) co_return failed(closed ? "shutting down" : "too many DNS lookups", true);
   std::exception_ptr error;
   DnsReply reply;
@@ -139,34 +148,9 @@ Task<DnsReply> GetdnsResolver::Impl::admitted_look_up(DnsQuestion question) {
   } catch (...) {
     error = std::current_exception();
   }
-  queue.done(question.for_key);
-  grant();
+  admission.leave(*turn);
   if (error) std::rethrow_exception(error);
   co_return reply;
-}
-
-Task<bool> GetdnsResolver::Impl::admitted(std::string key) {
-  const auto ticket = closed ? std::nullopt : queue.push(key);
-  if (!ticket) co_return false;
-  auto place = std::make_shared<Place>(executor);
-  places.emplace(*ticket, place);
-  grant();
-  boost::system::error_code woken;
-  if (!place->granted) {
-    co_await place->turn.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-  }
-  places.erase(*ticket);
-  if (!place->granted) queue.drop(key, *ticket);
-  co_return place->granted;
-}
-
-void GetdnsResolver::Impl::grant() {
-  if (closed) return;
-  while (const auto ticket = queue.next()) {
-    Place& place = *places.at(*ticket);
-    place.granted = true;
-    place.turn.cancel();
-  }
 }
 
 /// Those that failed their last self-test come last, and get the chance to pass the next.
@@ -243,7 +227,7 @@ Task<DnsReply> GetdnsResolver::Impl::unanswered(SteadyTime began, SteadyTime dea
 
 void GetdnsResolver::Impl::close() {
   if (std::exchange(closed, true)) return;
-  for (const auto& [ticket, place] : places) place->turn.cancel();
+  admission.close();
   for (const auto& upstream : upstreams) upstream->close();
 }
 
@@ -320,8 +304,8 @@ ResolverStatus GetdnsResolver::status() const {
   }
   status.cache_entries = impl_->cache.entries();
   status.cache_octets = impl_->cache.octets();
-  status.in_flight = impl_->queue.in_flight();
-  status.waiting = impl_->queue.waiting();
+  status.in_flight = impl_->admission.in_flight();
+  status.waiting = impl_->admission.waiting();
   status.questions = impl_->questions;
   status.cache_hits = impl_->cache_hits;
   status.joined = impl_->joined;

@@ -97,8 +97,8 @@ void Upstream::close() {
 }
 
 Task<> Upstream::wait_for_test(SteadyTime deadline) {
-  if (closed_) co_return;
   begin_test();
+  if (!testing_) co_return;
   auto wait = std::make_shared<asio::steady_timer>(executor_, deadline);
   waiting_.push_back(wait);
   boost::system::error_code woken;

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "adapters/store/database.h"
+#include "adapters/store/sqlite_database.h"
 #include "base/text.h"
 #include "policy/sts_policy.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "adapters/store/statement.h"
+#include "adapters/store/sqlite_statement.h"
 #include "base/result.h"
 #include "lookup/policy_store.h"
 #include "policy/domain.h"

@@ -14,7 +14,7 @@
 #include <thread>
 #include <utility>
 
-#include "adapters/store/database.h"
+#include "adapters/store/sqlite_database.h"
 #include "adapters/store/store_file.h"
 #include "base/log.h"
 #include "base/text.h"

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "adapters/store/database.h"
+#include "adapters/store/sqlite_database.h"
 #include "base/result.h"
 
 namespace sealane {

@@ -190,7 +190,7 @@ TEST_CASE("where DANE decides, the life of the MTA-STS finding does not count") 
 }
 
 TEST_CASE("where DANE is not asked, the life of its finding does not count") {
-  DecisionInput input = input_of("error", "none", "postfix dane=off");
+  DecisionInput input = input_of("secure 10 a DANE", "none", "postfix dane=off");
   input.dane.ttl = 0s;
   CHECK(decide(input).ttl == 200s);
 }

@@ -100,6 +100,7 @@ class Enumeration {
   Counterexamples raised_host;  ///< property 1, hosts
   Counterexamples raised_sts;   ///< property 1, none < enforce
   Counterexamples weak_open;    ///< property 1, open
+  Counterexamples promise;      ///< what each host was promised
   Counterexamples enforce;      ///< property 2
   Counterexamples dane_first;   ///< property 3
   Counterexamples changing;     ///< property 5
@@ -154,6 +155,7 @@ class Enumeration {
       grammar.add(answered.error());
       return found;
     }
+    promise.add(violates_promise(input, *answered));
     enforce.add(violates_enforce(input, *answered));
     dane_first.add(violates_dane_first(input, *answered));
     if (cases % 8 == 0) ask_again(input, *answered);
@@ -310,6 +312,10 @@ TEST_CASE("(1) MTA-STS enforce instead of none exposes no host more") {
 
 TEST_CASE("(1) while MTA-STS is open every host is as protected as under enforce") {
   check_none(enumerated().weak_open);
+}
+
+TEST_CASE("under a secure MX no host gets less than its own TLSA promise") {
+  check_none(enumerated().promise);
 }
 
 TEST_CASE("(2) neither not found nor dane is ever said under MTA-STS enforce") {

@@ -129,6 +129,18 @@ std::string violates_dane_first(const DecisionInput& input, const Answered& answ
   return {};
 }
 
+std::string violates_promise(const DecisionInput& input, const Answered& answered) {
+  if (!input.dane.mx_secure) return {};
+  for (const HostFinding& host : input.dane.hosts) {
+    const bool is_out_of_reach = host.address_failed && host.address_bound_reached;
+    if (host.state == HostState::dead || is_out_of_reach) continue;
+    const int most = host.state == HostState::none ? 2 : host.state == HostState::enc ? 1 : 0;
+    const int seen = exposure(answered.in_force, host.state, validates(input.dialect));
+    if (seen > most) return shown(input, answered.reply);
+  }
+  return {};
+}
+
 std::string shown(const DecisionInput& input, const std::string& reply) {
   std::string text = fmt::format("MX {} {}:", name_of(input.dane.mx),
                                  input.dane.mx_secure ? "secure" : "insecure");

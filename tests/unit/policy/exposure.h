@@ -41,6 +41,10 @@ std::string violates_enforce(const DecisionInput& input, const Answered& answere
 /// Property 3: with a secure MX no name covers a DANE or ERR host.  Empty when it holds.
 std::string violates_dane_first(const DecisionInput& input, const Answered& answered);
 
+/// What each host was promised under a secure MX: with DANE, or a failed TLSA lookup, it is used
+/// with authentication or not at all; with unusable TLSA never in clear.  Empty when it holds.
+std::string violates_promise(const DecisionInput& input, const Answered& answered);
+
 /// Hosts, classes, asker and reply, on one line.
 std::string shown(const DecisionInput& input, const std::string& reply);
 

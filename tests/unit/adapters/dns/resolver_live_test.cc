@@ -1,87 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The resolver against real ones: run by live_world, which says who is where.
+// What the resolver makes of real resolvers: good ones, foolish ones, dead ones.
 #include <signal.h>
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cstdlib>
 #include <map>
 #include <thread>
 
-#include "adapters/dns/getdns_resolver.h"
 #include "base/text.h"
-#include "fakes.h"
-#include "meddler.h"
+#include "live_fixture.h"
 
 using namespace sealane;
 using namespace std::chrono_literals;
-
-namespace {
-
-namespace asio = boost::asio;
 using std::chrono::steady_clock;
-
-const NameServer kValidating{asio::ip::make_address("127.0.0.1"), 53};
-const NameServer kGullible{asio::ip::make_address("127.0.0.3"), 53};
-const NameServer kRefusing{asio::ip::make_address("127.0.0.4"), 53};
-const NameServer kVictim{asio::ip::make_address("127.0.0.6"), 53};
-const NameServer kNobody{asio::ip::make_address("127.0.0.9"), 53};
-
-struct World {
-  asio::io_context io{1};
-  FakeClock clock;
-  std::unique_ptr<GetdnsResolver> resolver;
-
-  explicit World(std::vector<NameServer> upstreams) { start(std::move(upstreams)); }
-  World() = default;
-
-  void start(std::vector<NameServer> upstreams) {
-    ResolverOptions options;
-    options.upstreams = std::move(upstreams);
-    options.patience = {300ms, 300ms, 300ms};
-    auto made = GetdnsResolver::create(io.get_executor(), clock, options);
-    REQUIRE(made.has_value());
-    resolver = std::move(*made);
-  }
-
-  DnsReply ask(std::string_view name, RrType type, const std::string& key = "") {
-    return run(resolver->ask({domain(name), type, key}), io);
-  }
-  std::uint64_t packets() const { return resolver->status().queries; }
-
-  /// Asks and does not wait; the reply goes to `into`.
-  void ask_later(std::string_view name, RrType type, std::vector<DnsReply>& into,
-                 const std::string& key = "") {
-    asio::co_spawn(io, resolver->ask({domain(name), type, key}),
-                   [&into](std::exception_ptr error, DnsReply reply) {
-                     CHECK_FALSE(error);
-                     into.push_back(std::move(reply));
-                   });
-  }
-};
-
-std::string summary(const DnsReply& reply) {
-  switch (reply.status) {
-    case DnsStatus::ok:
-      return reply.secure ? "ok secure" : "ok insecure";
-    case DnsStatus::nodata:
-      return reply.secure ? "nodata secure" : "nodata insecure";
-    case DnsStatus::nxdomain:
-      return reply.secure ? "nxdomain secure" : "nxdomain insecure";
-    case DnsStatus::failed:
-      return (reply.own_fault ? "own fault: " : "failed: ") + reply.why;
-  }
-  return "?";
-}
-
-bool starts_with(const std::string& question, std::string_view label) {
-  return !question.empty() && std::string_view(question).substr(1).starts_with(label);
-}
-
-/// A question's name stands first in a reply, right behind the header.
-void rename_question(std::string& reply) { reply[13] = 'x'; }
-
-}  // namespace
 
 TEST_CASE("every kind of answer comes out as the validating resolver vouches for it") {
   World world({kValidating});
@@ -159,38 +90,6 @@ TEST_CASE("answers are asked for once, those without a TTL each time") {
   CHECK(world.ask("zero.test", RrType::a).ttl == 0s);
   CHECK(world.ask("zero.test", RrType::a).ttl == 0s);
   CHECK(world.packets() == 4);
-}
-
-TEST_CASE("equal questions under way are one lookup") {
-  World world({kValidating});
-  std::vector<DnsReply> replies;
-  for (int i = 0; i < 100; ++i) world.ask_later("good.test", RrType::a, replies);
-  while (replies.size() < 100) world.io.run_one();
-  CHECK(world.packets() == 1);
-  CHECK(world.resolver->status().joined == 99);
-  for (const DnsReply& reply : replies) CHECK(summary(reply) == "ok secure");
-}
-
-TEST_CASE("who stops waiting does not disturb the others") {
-  using namespace asio::experimental::awaitable_operators;
-  World world;
-  Meddler meddler(world.io, "127.0.0.1");
-  meddler.loses = [](const auto&, int count) { return count == 1; };
-  world.start({meddler.server()});
-  std::vector<DnsReply> replies;
-  asio::steady_timer timer(world.io, 50ms);
-  bool left = false;
-  const auto leave = [&]() -> Task<> {
-    auto question = world.resolver->ask({domain("good.test"), RrType::a, ""});
-    auto deadline = timer.async_wait(asio::use_awaitable);
-    const auto first = co_await (std::move(question) || std::move(deadline));
-    left = first.index() == 1;
-  };
-  asio::co_spawn(world.io, leave, asio::detached);
-  world.ask_later("good.test", RrType::a, replies);
-  while (replies.empty()) world.io.run_one();
-  CHECK(left);
-  CHECK(summary(replies[0]) == "ok secure");
 }
 
 TEST_CASE("a resolver that does not validate fails the self-test, and nothing it says counts") {
@@ -293,117 +192,6 @@ TEST_CASE("when the only resolver dies it is our fault, for a second") {
   CHECK(reply.ttl == 1s);
 }
 
-TEST_CASE("a name that gets no answer is not our fault while the resolver lives") {
-  World world;
-  Meddler meddler(world.io, "127.0.0.1");
-  meddler.loses = [](const std::string& question, int) { return starts_with(question, "good"); };
-  world.start({meddler.server()});
-  CHECK(summary(world.ask("good.test", RrType::a)) == "failed: timeout");
-  CHECK(summary(world.ask("www.plain.test", RrType::a)) == "ok insecure");
-}
-
-TEST_CASE("lost packets are sent again") {
-  World world;
-  Meddler meddler(world.io, "127.0.0.1");
-  meddler.loses = [](const auto&, int count) { return count <= 2; };
-  world.start({meddler.server()});
-  std::vector<DnsReply> replies;
-  constexpr std::size_t kNames = 200;  // the meddler's socket holds some 250 packets
-  for (std::size_t i = 0; i < kNames; ++i) {
-    world.ask_later("x" + std::to_string(i) + ".wild.test", RrType::a, replies,
-                    std::to_string(i % 10));
-  }
-  while (replies.size() < kNames) world.io.run_one();
-  for (const DnsReply& reply : replies) CHECK(summary(reply) == "ok secure");
-}
-
-TEST_CASE("the answer to another question is not taken") {
-  World world;
-  Meddler meddler(world.io, "127.0.0.1");
-  world.start({meddler.server()});
-  run(world.resolver->self_test(), world.io);
-  meddler.changes = rename_question;
-  CHECK(summary(world.ask("good.test", RrType::a)) == "failed: reply to another question");
-}
-
-TEST_CASE("one next-hop with many names leaves room for another one") {
-  World world;
-  Meddler meddler(world.io, "127.0.0.1");
-  meddler.loses = [](const std::string& question, int) { return starts_with(question, "hang"); };
-  world.start({meddler.server()});
-  std::vector<DnsReply> hanging;
-  for (int i = 0; i < 200; ++i) {
-    world.ask_later("hang" + std::to_string(i) + ".test", RrType::a, hanging, "greedy");
-  }
-  while (world.resolver->status().in_flight < 64) world.io.run_one();
-  CHECK(summary(world.ask("good.test", RrType::a, "modest")) == "ok secure");
-  CHECK(hanging.empty());
-  CHECK(world.resolver->status().in_flight == 64);
-  CHECK(world.resolver->status().waiting == 136);
-  world.resolver->close();
-  while (hanging.size() < 200) world.io.run_one();
-  CHECK(summary(hanging[0]) == "own fault: shutting down");
-}
-
-TEST_CASE("who waits too long for a turn is told that it is our fault") {
-  World world;
-  Meddler meddler(world.io, "127.0.0.1");
-  meddler.loses = [](const std::string& question, int) { return starts_with(question, "hang"); };
-  ResolverOptions options;
-  options.upstreams = {meddler.server()};
-  world.resolver =
-      std::move(*GetdnsResolver::create(world.io.get_executor(), world.clock, options));
-  std::vector<DnsReply> hanging;
-  for (int i = 0; i < 100; ++i) {
-    world.ask_later("hang" + std::to_string(i) + ".test", RrType::a, hanging, "greedy");
-  }
-  const auto began = steady_clock::now();
-  while (hanging.size() < 36) world.io.run_one();
-  CHECK(steady_clock::now() - began < 6s);
-  CHECK(summary(hanging[0]) == "own fault: too many DNS lookups");
-}
-
-TEST_CASE("closing ends every lookup at once and the executor runs dry") {
-  World world;
-  Meddler meddler(world.io, "127.0.0.1");
-  int forwarded = 0;
-  meddler.loses = [&](const auto&, int) { return ++forwarded > 100; };
-  world.start({meddler.server()});
-  std::vector<DnsReply> replies;
-  for (int i = 0; i < 500; ++i) {
-    world.ask_later("y" + std::to_string(i) + ".wild.test", RrType::a, replies,
-                    std::to_string(i % 20));
-  }
-  while (replies.size() < 50) world.io.run_one();
-  world.resolver->close();
-  world.resolver->close();
-  meddler.stop();
-  const auto began = steady_clock::now();
-  world.io.run();
-  CHECK(steady_clock::now() - began < 500ms);
-  CHECK(replies.size() == 500);
-  world.io.restart();
-  CHECK(summary(run(world.resolver->ask({domain("good.test"), RrType::a, ""}), world.io)) ==
-        "own fault: shutting down");
-}
-
-TEST_CASE("a resolver destroyed with lookups in flight leaves nothing behind") {
-  std::vector<DnsReply> replies;
-  {
-    World world;
-    Meddler meddler(world.io, "127.0.0.1");
-    meddler.loses = [](const auto&, int count) { return count == 1; };
-    world.start({meddler.server()});
-    for (int i = 0; i < 200; ++i) {
-      world.ask_later("z" + std::to_string(i) + ".wild.test", RrType::a, replies,
-                      std::to_string(i % 20));
-    }
-    for (int i = 0; i < 300; ++i) world.io.run_one();
-    world.resolver.reset();
-  }
-  CHECK(replies.size() <= 200);
-}
-
 TEST_CASE("without a resolver on this host the start is refused, with words that help") {
   World world;
   const auto refusal = [&](ResolverOptions options) {
@@ -412,7 +200,7 @@ TEST_CASE("without a resolver on this host the start is refused, with words that
   };
   CHECK(refusal({}).find("no DNS resolver on a loopback address") != std::string::npos);
   ResolverOptions remote;
-  remote.upstreams = {{asio::ip::make_address("192.0.2.53"), 53}};
+  remote.upstreams = {{boost::asio::ip::make_address("192.0.2.53"), 53}};
   CHECK(refusal(remote).find("192.0.2.53 is not on a loopback address") != std::string::npos);
   remote.trust_ad = TrustAd::always;
   CHECK(refusal(remote).empty());

@@ -81,4 +81,14 @@ inline std::string refusal(const std::string& path, bool reset = false) {
   return text;
 }
 
+/// What the row of this number holds.
+inline StsMemory memory_of(int number) {
+  StsMemory memory;
+  memory.policy = StoredPolicy{"1", std::string(200, 'x'), at(1), at(2)};
+  memory.txt_id = std::to_string(number);
+  return memory;
+}
+
+inline Domain name_of_row(int number) { return domain(fmt::format("n{}.example", number)); }
+
 }  // namespace sealane

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "adapters/store/statement.h"
+#include "adapters/store/sqlite_statement.h"
 
 #include <sqlite3.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "adapters/store/database.h"
+#include "adapters/store/sqlite_database.h"
 
 #include <sqlite3.h>
 
@@ -7,7 +7,7 @@
 #include <system_error>
 
 #include "adapters/store/row.h"
-#include "adapters/store/statement.h"
+#include "adapters/store/sqlite_statement.h"
 #include "adapters/store/store_file.h"
 #include "base/log.h"
 #include "base/text.h"
