@@ -43,8 +43,9 @@ class Mailer:
 
     def attempt_of(self, target, preference, mx_secure):
         literal = re.fullmatch(r"[0-9.]+", target)
-        if literal:  # an address in an MX record has no address itself
-            return {"name": target, "preference": preference, "addresses": [], "soft": False}
+        if literal:  # Postfix goes to an address that stands in an MX record; nothing listens there
+            return {"name": target, "preference": preference, "addresses": [target], "soft": False,
+                    "state": self.world.judge_host(target, preference, mx_secure), "server": None}
         answers = [self.world.lookup(target, rtype) for rtype in ("A", "AAAA")]
         addresses = [ip for a in answers if a.what == "data" for ip in a.data]
         state = self.world.judge_host(target, preference, mx_secure)
