@@ -154,9 +154,9 @@ class Oracle:
         if not s:
             return "NOTFOUND"
         if dialect == "postfix-pins":
-            return self.pins(s)
+            return self.pins(s, level)
         if dialect == "sts":
-            if s.sts == "S-ENF" and s.dane != "D-NULL":
+            if s.sts == "S-ENF" and s.dane not in ("D-NULL", "D-FAIL"):
                 return secure(s.policy["mx"])
             return "TEMP" if self.verdict(s).say == "T" else "NOTFOUND"
         tlsrpt = dialect == "postfix-tlsrpt"
@@ -184,15 +184,18 @@ class Oracle:
         good = s.dane in ("D-ALL", "D-MIX", "D-ERR") or (s.sts == "S-ENF" and verdict.say == "STS")
         return "OK enforce" if good else "NOTFOUND"
 
-    def pins(self, s):
+    def pins(self, s, level):
         verdict = self.verdict(s)
+        if s.too_many or verdict.row in ("1.", "21"):
+            return self.worded(s, verdict, level, False)
         if s.dane == "D-ALL":
             return pinned(s)
         if s.dane in ("D-MIX", "D-ERR"):
             return pins_of_a_mixture(s)
         if verdict.say == "D":
-            return {"D-ENC": "OK encrypt", "D-INS": "NOTFOUND"}[s.dane]
-        return self.worded(s, verdict, "may", False)
+            kept = at_level(s, verdict, level).say == "D" and s.dane == "D-ENC"
+            return "OK encrypt" if kept else "NOTFOUND"
+        return self.worded(s, verdict, level, False)
 
     # ---- Exim's line, without its ignore list and its reason
 
@@ -270,7 +273,7 @@ def secure(names, extra=""):
 
 def attributes(s, patterns):
     words = [f"policy_type=sts policy_domain={s.name}"]
-    words += [f"mx_host_pattern={pattern}" for pattern in patterns]
+    words += [f"mx_host_pattern={pattern}" for pattern in patterns if pattern not in POSTFIX_WORDS]
     words += [f"{{ policy_string = {line} }}" for line in s.policy["lines"]
               if not re.search(r"[{}\x00-\x1f\x7f]", line)]
     return " " + " ".join(words)
@@ -288,7 +291,10 @@ def pins_of_a_mixture(s):
     if s.sts != "S-ENF":
         return "TEMP"
     listed = [host for host in s.hosts if host.state in ("NONE", "ENC") and s.matching(host)]
-    tier = min(host.preference for host in s.hosts)
-    if all(host in listed for host in s.hosts if host.preference == tier):
-        return secure([host.name for host in listed])
+    for preference in sorted({host.preference for host in s.hosts}):
+        best = [host for host in s.hosts if host.preference == preference]
+        if all(host in listed for host in best):
+            return secure([host.name for host in listed])
+        if any(host in listed or host.state == "DANE" for host in best):
+            break
     return "TEMP"

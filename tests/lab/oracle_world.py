@@ -24,9 +24,9 @@ USABLE = {"good", "mismatch", "ta", "sha512", "sha512-mismatch", "cert", "full",
 # Policy hosts that give nothing usable, at once or after any client's patience.
 NO_POLICY = {"wrong-name", "expired", "self-signed", "cn-only", "404", "500", "redirect", "html",
              "no-type", "big", "huge", "big-headers", "close", "short", "old-tls", "refused",
-             "no-address"}
+             "no-address", "hang-connect"}
 SYNTHESISED = {}  # stands for the records of a name below a DNAME
-NEVER_ENDS = https_hosts.HANGING
+NEVER_ENDS = https_hosts.HANGING - NO_POLICY
 
 
 @dataclass
