@@ -13,9 +13,9 @@ ask_all() {  # all keys at once; ANSWERS[key]
 pids=()
 
 start_daemon
-answers dane-good.test
+answers dane-and-sts.test   # its records, and its answer, may be kept
 resolver stop
-unlike "a domain asked before" '^NOTFOUND' "$(answer dane-good.test)"
+unlike "a domain asked before" '^NOTFOUND' "$(answer dane-and-sts.test)"
 ask_all
 for key in "${keys[@]}"; do
   like "$key without a resolver" '^TEMP [^ ]' "$(cat "$LAB_STATE/answer.$key")"
