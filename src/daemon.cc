@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -32,6 +31,7 @@
 #include "lookup/dane_lookup.h"
 #include "lookup/policy_finder.h"
 #include "lookup/sts_lookup.h"
+#include "lookup/waiting.h"
 #include "server/admin_api.h"
 #include "server/answer_cache.h"
 #include "server/postfix_reply.h"
@@ -131,6 +131,7 @@ Result<void> Daemon::Impl::build() {
   set_log_level(config_.log_level);
   ::umask(0077);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);  // until run() can reload: there is nothing old to replace yet
   if (auto raised = raise_descriptors(); !raised) return raised;
 
   // Sockets first: a second daemon stops here, before it touches the store, and an MTA that
@@ -151,15 +152,13 @@ Result<void> Daemon::Impl::build() {
   if (!resolver) return tl::unexpected(std::move(resolver.error()));
   resolver_ = std::move(*resolver);
 
-  const Families families = families_of(config_);
-  auto fetcher =
-      HttpsFetcher::create(lookup_.get_executor(), *resolver_, https_options(config_, families));
+  auto fetcher = HttpsFetcher::create(lookup_.get_executor(), *resolver_, https_options(config_));
   if (!fetcher) return tl::unexpected(std::move(fetcher.error()));
   fetcher_ = std::move(*fetcher);
   if (auto tested = test_resolvers(); !tested) return tested;
   test_resolv_conf(dns.upstreams);
 
-  dane_ = std::make_unique<DaneLookup>(*resolver_, families, clock_);
+  dane_ = std::make_unique<DaneLookup>(*resolver_, families_of(config_), clock_);
   sts_ =
       std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_);
   finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, config_.decision);
@@ -224,7 +223,7 @@ void Daemon::Impl::warn(std::string text) {
 
 void Daemon::Impl::run() {
   auto lookup_guard = asio::make_work_guard(lookup_);
-  asio::co_spawn(lookup_, pulse(), asio::detached);
+  spawn_detached(lookup_.get_executor(), pulse(), "pulse");
   std::thread lookup_thread([this] { lookup_.run(); });
 
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
@@ -275,8 +274,8 @@ void Daemon::Impl::reload() {
   asio::post(lookup_, [this] {
     const Result<void> loaded = fetcher_->reload_ca();
     if (!loaded) log(Severity::error, "ca_reload_failed", {{"cause", loaded.error()}});
+    asio::post(serving_, [this] { cache_->clear(); });  // what was answered with the old file
   });
-  cache_->clear();
   log(Severity::notice, "reloaded",
       {{"needs_restart", needs_restart ? "yes, for options other than log.level" : "no"}});
 }
