@@ -30,6 +30,7 @@
 #include "daemon_options.h"
 #include "lookup/dane_lookup.h"
 #include "lookup/policy_finder.h"
+#include "lookup/refresher.h"
 #include "lookup/sts_lookup.h"
 #include "lookup/waiting.h"
 #include "server/admin_api.h"
@@ -118,6 +119,7 @@ class Daemon::Impl {
   std::unique_ptr<HttpsFetcher> fetcher_;
   std::unique_ptr<DaneLookup> dane_;
   std::unique_ptr<StsLookup> sts_;
+  std::unique_ptr<Refresher> refresher_;
   std::unique_ptr<PolicyFinder> finder_;
   std::unique_ptr<AnswerCache> cache_;
   std::unique_ptr<SocketmapServer> socketmap_;
@@ -161,6 +163,7 @@ Result<void> Daemon::Impl::build() {
   dane_ = std::make_unique<DaneLookup>(*resolver_, families_of(config_), clock_);
   sts_ =
       std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_);
+  refresher_ = std::make_unique<Refresher>(lookup_.get_executor(), *sts_, *store_, clock_);
   finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, config_.decision);
   CacheLimits limits;
   limits.entries = config_.cache_entries;
@@ -248,6 +251,7 @@ Task<> Daemon::Impl::pulse() {
   error_code woken;
   while (!stopping_lookup_) {
     sts_->tick();
+    refresher_->tick();
     pulse_timer_.expires_after(seconds{1});
     co_await pulse_timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
@@ -290,6 +294,7 @@ void Daemon::Impl::stop() {
   asio::post(lookup_, [this] {
     stopping_lookup_ = true;
     pulse_timer_.cancel();
+    refresher_->close();
     sts_->close();
     fetcher_->close();
     resolver_->close();
