@@ -34,6 +34,9 @@ std::vector<std::string_view> words(std::string_view text);
 /// A decimal number of digits only (no sign, no blanks) that is at most `max`.
 std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t max);
 
+/// The offset of the first octet that is no well-formed UTF-8 (RFC 3629); npos if all is.
+std::size_t find_bad_utf8(std::string_view text);
+
 /// Lower-case hexadecimal digits, two an octet.
 std::string to_hex(std::span<const std::uint8_t> octets);
 

@@ -45,3 +45,12 @@ TEST_CASE("an address is what inet_pton reads and a NUL does not shorten it") {
   CHECK_FALSE(is_ip_address("192.0.2"));
   CHECK_FALSE(is_ip_address(std::string_view("192.0.2.1\0x", 11)));
 }
+
+TEST_CASE("the first octet that is no UTF-8 is found") {
+  CHECK(find_bad_utf8("") == std::string_view::npos);
+  CHECK(find_bad_utf8("a\xc3\xbc\xe2\x82\xac\xf0\x9f\x93\xa7") == std::string_view::npos);
+  CHECK(find_bad_utf8("a\xff") == 1);
+  CHECK(find_bad_utf8("ab\xc3") == 2);
+  CHECK(find_bad_utf8("\xc0\xaf") == 0);      // overlong
+  CHECK(find_bad_utf8("\xed\xa0\x80") == 0);  // a surrogate
+}
