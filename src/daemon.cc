@@ -30,10 +30,12 @@
 #include "base/log.h"
 #include "daemon_options.h"
 #include "lookup/dane_lookup.h"
+#include "lookup/override_book.h"
 #include "lookup/policy_finder.h"
 #include "lookup/sts_lookup.h"
 #include "server/admin_api.h"
 #include "server/answer_cache.h"
+#include "server/override_loader.h"
 #include "server/postfix_reply.h"
 #include "server/socketmap.h"
 
@@ -74,6 +76,18 @@ T run_alone(asio::io_context& io, Task<T> task) {
   return std::move(value.value());
 }
 
+/// The overrides of the configuration, an empty set if it names none.  Nothing when the file is
+/// wrong: each of its errors has been logged then.
+std::shared_ptr<const Overrides> read_overrides(const std::string& file) {
+  if (file.empty()) return std::make_shared<Overrides>();
+  Result<Overrides, std::vector<std::string>> loaded = load_overrides(file);
+  if (loaded) return std::make_shared<Overrides>(*std::move(loaded));
+  for (const std::string& problem : loaded.error()) {
+    log(Severity::error, "override_wrong", {{"problem", problem}});
+  }
+  return nullptr;
+}
+
 std::vector<std::string> complaints(const SelfTestReport& report) {
   std::vector<std::string> out;
   for (const UpstreamReport& upstream : report.upstreams) {
@@ -99,6 +113,7 @@ class Daemon::Impl {
   Task<> pulse();
   void await_signal();
   void reload();
+  void reload_on_lookup_thread(const std::string& overrides_file, bool needs_restart);
   void stop();
   void report() const;
 
@@ -118,6 +133,7 @@ class Daemon::Impl {
   std::unique_ptr<HttpsFetcher> fetcher_;
   std::unique_ptr<DaneLookup> dane_;
   std::unique_ptr<StsLookup> sts_;
+  OverrideBook overrides_{clock_};
   std::unique_ptr<PolicyFinder> finder_;
   std::unique_ptr<AnswerCache> cache_;
   std::unique_ptr<SocketmapServer> socketmap_;
@@ -129,6 +145,11 @@ class Daemon::Impl {
 
 Result<void> Daemon::Impl::build() {
   set_log_level(config_.log_level);
+  auto overrides = read_overrides(config_.overrides_file);
+  if (!overrides) {
+    return failure("policy.overrides = {}: errors, see above", config_.overrides_file);
+  }
+  overrides_.replace(std::move(overrides));
   ::umask(0077);
   std::signal(SIGPIPE, SIG_IGN);
   if (auto raised = raise_descriptors(); !raised) return raised;
@@ -162,7 +183,7 @@ Result<void> Daemon::Impl::build() {
   dane_ = std::make_unique<DaneLookup>(*resolver_, families, clock_);
   sts_ =
       std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_);
-  finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, config_.decision);
+  finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, overrides_, config_.decision);
   CacheLimits limits;
   limits.entries = config_.cache_entries;
   limits.octets = config_.cache_mib * 1024 * 1024;
@@ -249,6 +270,7 @@ Task<> Daemon::Impl::pulse() {
   error_code woken;
   while (!stopping_lookup_) {
     sts_->tick();
+    overrides_.tick();
     pulse_timer_.expires_after(seconds{1});
     co_await pulse_timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
@@ -271,14 +293,28 @@ void Daemon::Impl::reload() {
   }
   set_log_level(fresh->log_level);
   config_.log_level = fresh->log_level;
+  config_.overrides_file = fresh->overrides_file;
   const bool needs_restart = config_text(*fresh) != config_text(config_);
-  asio::post(lookup_, [this] {
-    const Result<void> loaded = fetcher_->reload_ca();
-    if (!loaded) log(Severity::error, "ca_reload_failed", {{"cause", loaded.error()}});
+  asio::post(lookup_, [this, file = fresh->overrides_file, needs_restart] {
+    reload_on_lookup_thread(file, needs_restart);
   });
-  cache_->clear();
-  log(Severity::notice, "reloaded",
-      {{"needs_restart", needs_restart ? "yes, for options other than log.level" : "no"}});
+}
+
+/// A large file takes a while to read: meanwhile the serving thread answers as before.
+void Daemon::Impl::reload_on_lookup_thread(const std::string& overrides_file, bool needs_restart) {
+  const Result<void> loaded = fetcher_->reload_ca();
+  if (!loaded) log(Severity::error, "ca_reload_failed", {{"cause", loaded.error()}});
+  auto overrides = read_overrides(overrides_file);
+  const std::string taken = overrides ? std::to_string(overrides->rules().size()) : "the old ones";
+  if (overrides) overrides_.replace(std::move(overrides));
+  // Answers that rest on what was in force before go now, when nothing rests on it any more.
+  asio::post(serving_, [this, taken, needs_restart] {
+    cache_->clear();
+    log(Severity::notice, "reloaded",
+        {{"overrides", taken},
+         {"needs_restart",
+          needs_restart ? "yes, for options other than log.level and policy.overrides" : "no"}});
+  });
 }
 
 void Daemon::Impl::stop() {
