@@ -144,10 +144,12 @@ Task<Decision> PolicyFinder::Impl::gather(NextHop next_hop, PolicyQuestion quest
   auto progress = std::make_shared<Progress>();
   progress->judges_hosts = override_.dane != DaneOverride::off;
   spawn_detached(executor, find_all(next_hop, deadline, progress), "lookup");
+  // Observing has time: nobody waits, and what would have been said in the end is wanted.
+  const bool hurries = !settings_.observe && !override_.observe;
   for (;;) {
     const bool complete = progress->dane && progress->sts;
     if (complete) co_return decide_now(next_hop, question, override_, *progress);
-    if (progress->dane) {
+    if (progress->dane && hurries) {
       // A hanging policy host must not delay an answer that it cannot change.
       Decision early = decide_now(next_hop, question, override_, *progress);
       if (!early.waits_for_sts) co_return early;
