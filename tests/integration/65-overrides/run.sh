@@ -55,6 +55,11 @@ insecure-mx.unsigned   postfix=may until=2020-02-29 reason="long over"
 END
 like "--check-config counts the rules" "^# $RULES: 11 overrides$" \
   "$("$SEALANED" --config "$CONFIG" --check-config | tail -n 1)"
+sed -n '/^## Overrides/,/^rule /s/^    //p' "$HERE/../../docs/formats.md" > "$LAB_STATE/examples"
+like "the documented examples are right" "^# $LAB_STATE/examples: 3 overrides$" \
+  "$("$SEALANED" --config "$CONFIG" --policy.overrides "$LAB_STATE/examples" --check-config |
+    tail -n 1)"
+
 start_daemon
 is "a fixed answer" "secure match=mx.partner.example servername=hostname" \
   "$(postmap_q dane-good.test)"
