@@ -3,6 +3,7 @@
 // fetch is due, what a TXT answer or a fetch changes.  Rules only: no I/O, no waiting, no logging.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -86,7 +87,7 @@ class StsEntry {
   /// A policy is kept, though it may be past its end or beyond reading.
   bool has_stored() const { return policy_.has_value() || unreadable_.has_value(); }
   /// The back-off was for a failure that was ours.
-  void forgive_failure() { next_fetch_ = {}; }
+  void forgive_failure(const Clock& clock) { next_fetch_ = std::min(next_fetch_, clock.steady()); }
 
   const StsMemory& memory() const { return memory_; }
   void note_asked(const Clock& clock) { memory_.asked = clock.wall(); }

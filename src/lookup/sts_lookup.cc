@@ -156,7 +156,7 @@ Task<StsFinding> StsLookup::Impl::find(Domain domain, Deadline deadline) {
   slot->last_question = clock_.steady();
   slot->unnoted_question = true;
   const Deadline began = std::chrono::steady_clock::now();
-  if (was_our_fault(*slot)) slot->entry.forgive_failure();
+  if (was_our_fault(*slot)) slot->entry.forgive_failure(clock_);
   start(slot);
   while (slot->in_flight && !closed_) {
     const auto until = patience(*slot, began, deadline);

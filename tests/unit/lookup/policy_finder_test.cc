@@ -294,91 +294,85 @@ TEST_CASE("sts=off is as if no policy were published") {
   world.web.release();
 }
 
-TEST_CASE("a policy known before counts for Sendmail when the MX lookup fails") {
+TEST_CASE("observe answers one destination at once and looks in the background") {
   World world;
-  CHECK(world.ask("a.test", Dialect::sendmail_sts).action == Action::sts);
-  world.dns.replies["a.test MX"] = dns_failed("SERVFAIL");
-  CHECK(world.ask("a.test", Dialect::sendmail_sts).action == Action::sts);
-  CHECK(world.ask("a.test").action == Action::temporary);
-  TEST_CASE("observe answers one destination at once and looks in the background") {
-    World world;
-    world.override_by("a.test observe reason=trial\n");
-    world.dns.hold = {"a.test MX"};
-    const Decision decision = world.ask("a.test");
-    CHECK(decision.action == Action::not_found);
-    CHECK(decision.row == "33");
-    CHECK(decision.notices == std::vector<Notice>{Notice::observed, Notice::overridden});
-    CHECK(tells(decision, "override observe (trial)"));
-    world.dns.release("a.test MX");
-    world.io.restart();
-    world.io.run_for(200ms);
-    CHECK(world.dns.count("_25._tcp.mx.a.test TLSA") == 1);
-    world.io.restart();
-    CHECK(world.ask("other.test").row == "27");
-  }
+  world.override_by("a.test observe reason=trial\n");
+  world.dns.hold = {"a.test MX"};
+  const Decision decision = world.ask("a.test");
+  CHECK(decision.action == Action::not_found);
+  CHECK(decision.row == "33");
+  CHECK(decision.notices == std::vector<Notice>{Notice::observed, Notice::overridden});
+  CHECK(tells(decision, "override observe (trial)"));
+  world.dns.release("a.test MX");
+  world.io.restart();
+  world.io.run_for(200ms);
+  CHECK(world.dns.count("_25._tcp.mx.a.test TLSA") == 1);
+  world.io.restart();
+  CHECK(world.ask("other.test").row == "27");
+}
 
-  TEST_CASE("observing everything goes before a fixed answer") {
-    World world;
-    world.settings.observe = true;
-    world.build();
-    world.override_by(kFixed);
-    CHECK(world.ask("a.test").action == Action::not_found);
-  }
+TEST_CASE("observing everything goes before a fixed answer") {
+  World world;
+  world.settings.observe = true;
+  world.build();
+  world.override_by(kFixed);
+  CHECK(world.ask("a.test").action == Action::not_found);
+}
 
-  TEST_CASE("a rule ends with its time, and no answer lives longer than the rule") {
-    World world;
-    const auto day = std::chrono::floor<std::chrono::days>(world.clock.wall());
-    const std::chrono::year_month_day date{day};
-    world.override_by(fmt::format(
-        "a.test postfix=may until={:04}-{:02}-{:02} reason=x\n", static_cast<int>(date.year()),
-        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day())));
-    const std::chrono::seconds left = day + 24h - world.clock.wall();
-    CHECK(world.ask("a.test").ttl == kMaxAnswerTtl);
-    world.clock.advance(left - 7s);
-    CHECK(world.ask("a.test").action == Action::fixed);
-    CHECK(world.ask("a.test").ttl == 7s);
-    world.clock.advance(6s);
-    CHECK(world.ask("a.test").ttl == 1s);
-    world.clock.advance(1s);
-    const Decision after = world.ask("a.test");
-    CHECK(after.action == Action::dane_only);
-    CHECK_FALSE(has(after, Notice::overridden));
-  }
+TEST_CASE("a rule ends with its time, and no answer lives longer than the rule") {
+  World world;
+  const auto day = std::chrono::floor<std::chrono::days>(world.clock.wall());
+  const std::chrono::year_month_day date{day};
+  world.override_by(fmt::format("a.test postfix=may until={:04}-{:02}-{:02} reason=x\n",
+                                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                                static_cast<unsigned>(date.day())));
+  const std::chrono::seconds left = day + 24h - world.clock.wall();
+  CHECK(world.ask("a.test").ttl == kMaxAnswerTtl);
+  world.clock.advance(left - 7s);
+  CHECK(world.ask("a.test").action == Action::fixed);
+  CHECK(world.ask("a.test").ttl == 7s);
+  world.clock.advance(6s);
+  CHECK(world.ask("a.test").ttl == 1s);
+  world.clock.advance(1s);
+  const Decision after = world.ask("a.test");
+  CHECK(after.action == Action::dane_only);
+  CHECK_FALSE(has(after, Notice::overridden));
+}
 
-  TEST_CASE("a new set counts for the next question, and one under way keeps its rule") {
-    World world;
-    world.without_tlsa();
-    world.override_by("a.test dane=only reason=old\n");
-    world.dns.hold = {"a.test MX"};
-    std::optional<Decision> first;
-    boost::asio::co_spawn(world.io,
-                          world.finder->find(PolicyQuestion{"a.test", Dialect::postfix, {}}),
-                          [&first](std::exception_ptr, Decision decision) { first = decision; });
-    world.io.poll();
-    CHECK(world.dns.count("a.test MX") == 1);
-    world.override_by("a.test sts=off reason=new\n");
-    world.dns.release("a.test MX");
-    world.io.restart();
-    world.io.run_for(200ms);
-    REQUIRE(first.has_value());
-    CHECK(first->action == Action::dane_only);
-    CHECK(tells(*first, "(old)"));
-    world.io.restart();
-    const Decision second = world.ask("a.test");
-    CHECK(second.action == Action::not_found);
-    CHECK(tells(second, "(new)"));
-  }
+TEST_CASE("a new set counts for the next question, and one under way keeps its rule") {
+  World world;
+  world.without_tlsa();
+  world.override_by("a.test dane=only reason=old\n");
+  world.dns.hold = {"a.test MX"};
+  std::optional<Decision> first;
+  boost::asio::co_spawn(world.io,
+                        world.finder->find(PolicyQuestion{"a.test", Dialect::postfix, {}}),
+                        [&first](std::exception_ptr, Decision decision) { first = decision; });
+  world.io.poll();
+  CHECK(world.dns.count("a.test MX") == 1);
+  world.override_by("a.test sts=off reason=new\n");
+  world.dns.release("a.test MX");
+  world.io.restart();
+  world.io.run_for(200ms);
+  REQUIRE(first.has_value());
+  CHECK(first->action == Action::dane_only);
+  CHECK(tells(*first, "(old)"));
+  world.io.restart();
+  const Decision second = world.ask("a.test");
+  CHECK(second.action == Action::not_found);
+  CHECK(tells(second, "(new)"));
+}
 
-  TEST_CASE("expired overrides are reported when they are loaded, and then once a day") {
-    World world;
-    CHECK(world.overrides.tick() == 0);
-    world.override_by("a.test observe until=2020-01-01 reason=x\nb.test observe reason=y\n");
-    CHECK(world.overrides.tick() == 0);
-    world.clock.advance(24h - 1s);
-    CHECK(world.overrides.tick() == 0);
-    world.clock.advance(1s);
-    CHECK(world.overrides.tick() == 1);
-    CHECK(world.overrides.tick() == 0);
-    world.clock.advance(24h);
-    CHECK(world.overrides.tick() == 1);
-  }
+TEST_CASE("expired overrides are reported when they are loaded, and then once a day") {
+  World world;
+  CHECK(world.overrides.tick() == 0);
+  world.override_by("a.test observe until=2020-01-01 reason=x\nb.test observe reason=y\n");
+  CHECK(world.overrides.tick() == 0);
+  world.clock.advance(24h - 1s);
+  CHECK(world.overrides.tick() == 0);
+  world.clock.advance(1s);
+  CHECK(world.overrides.tick() == 1);
+  CHECK(world.overrides.tick() == 0);
+  world.clock.advance(24h);
+  CHECK(world.overrides.tick() == 1);
+}
