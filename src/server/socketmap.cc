@@ -197,12 +197,13 @@ SocketmapServer::Next SocketmapServer::answer_ready(Connection& connection) {
 
 void SocketmapServer::refuse_map(Connection& connection, std::string_view name) {
   ++counters_.unknown_maps;
-  const std::string shown = escape(name, 64);
-  append_netstring(connection.out, fmt::format("PERM unknown map name \"{}\"; there are {}", shown,
-                                               known_map_names()));
-  if (logged_maps_.size() >= kMaxLoggedMapNames || logged_maps_.contains(shown)) return;
-  logged_maps_.insert(shown);
-  log(Severity::warning, "unknown_map", {{"map", shown}, {"known", known_map_names()}});
+  const std::string known = known_map_names();
+  append_netstring(connection.out, fmt::format("PERM unknown map name \"{}\"; there are {}",
+                                               escape(name, kMaxShownMapName), known));
+  const std::string_view noted = name.substr(0, kMaxShownMapName);
+  if (logged_maps_.size() >= kMaxLoggedMapNames || logged_maps_.contains(noted)) return;
+  logged_maps_.emplace(noted);
+  log(Severity::warning, "unknown_map", {{"map", std::string(noted)}, {"known", known}});
 }
 
 void SocketmapServer::note_junk(const Connection& connection) {

@@ -4,141 +4,21 @@
 #include "server/socketmap.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
-#include <future>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include "base/log.h"
 #include "fakes.h"
-#include "server/fake_finder.h"
 #include "server/socket_client.h"
-#include "server/temp_dir.h"
+#include "server/socketmap_house.h"
 
 using namespace sealane;
-namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// Server, cache and finder on threads of their own, as in the daemon.
-class House {
- public:
-  explicit House(SocketmapLimits limits = {})
-      : cache_(
-            serving_.get_executor(), lookup_.get_executor(),
-            [this](PolicyQuestion question) { return finder_.find(std::move(question)); }, format,
-            clock_),
-        server_(serving_.get_executor(), cache_, limits) {
-    set_log_level(Severity::alarm);
-    std::vector<Listener> listeners;
-    listeners.push_back(open("unix:" + path()));
-    listeners.push_back(open("inet:127.0.0.1:0"));
-    port_ = listeners[1].port();
-    server_.start(std::move(listeners));
-    serving_thread_ = std::thread([this] { serving_.run(); });
-    lookup_thread_ = std::thread([this] { lookup_.run(); });
-  }
-  ~House() { stop(); }
-
-  std::string path() const { return dir_.file("socket"); }
-  std::uint16_t port() const { return port_; }
-  SocketClient client() {
-    SocketClient client(path());
-    REQUIRE(client.connected());
-    return client;
-  }
-
-  /// Runs a function on a context's thread and hands out what it returns.
-  template <class Function>
-  auto on(asio::io_context& io, Function function) {
-    std::packaged_task<decltype(function())()> task(std::move(function));
-    auto result = task.get_future();
-    asio::post(io, [&task] { task(); });
-    return result.get();
-  }
-  template <class Function>
-  auto on_serving(Function function) {
-    return on(serving_, std::move(function));
-  }
-  template <class Function>
-  auto on_lookup(Function function) {
-    return on(lookup_, std::move(function));
-  }
-  void hold(const std::string& key) {
-    on_lookup([&] { return finder_.hold.insert(key).second; });
-  }
-  void release() {
-    on_lookup([&] { return finder_.release(), true; });
-  }
-  /// Waits until this many lookups are held up.
-  void wait_for_held(std::size_t count) {
-    wait([&] { return on_lookup([&] { return finder_.held(); }) == count; });
-  }
-  std::size_t asked(const std::string& key) {
-    return on_lookup([&] { return finder_.count(key); });
-  }
-  SocketmapCounters counters() {
-    return on_serving([&] { return server_.counters(); });
-  }
-  std::size_t connections() {
-    return on_serving([&] { return server_.connections(); });
-  }
-  template <class Condition>
-  static void wait(Condition condition) {
-    const auto until = std::chrono::steady_clock::now() + 20s;
-    while (!condition()) {
-      REQUIRE(std::chrono::steady_clock::now() < until);
-      std::this_thread::sleep_for(1ms);
-    }
-  }
-
-  void close() {
-    on_serving([&] { return server_.close(), cache_.close(), true; });
-  }
-  /// Closes and waits until every thread has run out of work.
-  void stop() {
-    if (!serving_thread_.joinable()) return;
-    close();
-    serving_guard_.reset();
-    release();
-    serving_thread_.join();
-    lookup_guard_.reset();
-    lookup_thread_.join();
-  }
-  SocketmapServer& server() { return server_; }
-
- private:
-  /// Answers of "big…" are long, as a policy of many names is.
-  static std::string format(const Decision& decision, Dialect dialect, std::string_view text) {
-    std::string reply = "OK " + std::string(name_of(dialect)) + " " + std::string(text);
-    if (text.starts_with("big")) reply.resize(20'000, '.');
-    if (decision.action == Action::temporary) reply = "TEMP " + decision.reason;
-    return reply;
-  }
-  static Listener open(const std::string& text) {
-    auto listener = Listener::open(*parse_listen_address(text));
-    REQUIRE_MESSAGE(listener.has_value(), listener.error());
-    return std::move(*listener);
-  }
-
-  TempDir dir_;
-  asio::io_context serving_{1};
-  asio::io_context lookup_{1};
-  asio::executor_work_guard<asio::io_context::executor_type> serving_guard_{
-      serving_.get_executor()};
-  asio::executor_work_guard<asio::io_context::executor_type> lookup_guard_{lookup_.get_executor()};
-  FakeClock clock_;
-  FakeFinder finder_;
-  AnswerCache cache_;
-  SocketmapServer server_;
-  std::uint16_t port_ = 0;
-  std::thread serving_thread_;
-  std::thread lookup_thread_;
-};
 
 std::string netstring(std::string_view payload) {
   std::string out;
@@ -166,7 +46,7 @@ class Descriptors {
 }  // namespace
 
 TEST_CASE("a question is answered over a unix socket and over TCP, in its dialect") {
-  House house;
+  SocketmapHouse house;
   SocketClient client = house.client();
   client.ask("postfix a.test");
   CHECK(client.reply() == "OK postfix a.test");
@@ -181,7 +61,7 @@ TEST_CASE("a question is answered over a unix socket and over TCP, in its dialec
 }
 
 TEST_CASE("a request is answered wherever the network splits it") {
-  House house;
+  SocketmapHouse house;
   SocketClient client = house.client();
   const std::string request = netstring("postfix a.test");
   for (std::size_t part = 1; part < request.size(); ++part) {
@@ -193,7 +73,7 @@ TEST_CASE("a request is answered wherever the network splits it") {
 }
 
 TEST_CASE("pipelined requests are answered in their order, slow ones too") {
-  House house;
+  SocketmapHouse house;
   house.hold("slow.test");
   SocketClient client = house.client();
   client.send(netstring("postfix a.test") + netstring("postfix slow.test") +
@@ -208,14 +88,14 @@ TEST_CASE("pipelined requests are answered in their order, slow ones too") {
 }
 
 TEST_CASE("only the first blank parts map and key") {
-  House house;
+  SocketmapHouse house;
   SocketClient client = house.client();
   client.ask("postfix a b.test");
   CHECK(client.reply().starts_with("OK postfix a b.test"));
 }
 
 TEST_CASE("an unknown map is refused with the list of those there are") {
-  House house;
+  SocketmapHouse house;
   SocketClient client = house.client();
   client.ask("Postfix a.test");
   const std::string reply = client.reply();
@@ -233,7 +113,7 @@ TEST_CASE("an unknown map is refused with the list of those there are") {
 }
 
 TEST_CASE("what is no netstring closes the connection, after the answers before it") {
-  House house;
+  SocketmapHouse house;
   for (const char* junk : {"GET / HTTP/1.1\r\n\r\n", "014:postfix a.test,", "14:postfix a.test\n",
                            "10241:", "999999999", "\n", "-1:,"}) {
     CAPTURE(junk);
@@ -246,7 +126,7 @@ TEST_CASE("what is no netstring closes the connection, after the answers before 
 }
 
 TEST_CASE("keys that are not ASCII are questions, not junk") {
-  House house;
+  SocketmapHouse house;
   SocketClient client = house.client();
   client.ask(
       "postfix b\xc3\xbc"
@@ -262,7 +142,7 @@ TEST_CASE("keys that are not ASCII are questions, not junk") {
 }
 
 TEST_CASE("a request at the limit is answered and one past it closes the connection") {
-  House house;
+  SocketmapHouse house;
   SocketClient client = house.client();
   const std::string map = "postfix ";
   client.ask(map + std::string(kMaxRequest - map.size(), 'a'));
@@ -275,7 +155,7 @@ TEST_CASE("a request at the limit is answered and one past it closes the connect
 
 TEST_CASE("2,000 connections are served at a time") {
   const Descriptors enough(8192);
-  House house;
+  SocketmapHouse house;
   std::vector<SocketClient> clients;
   for (int i = 0; i < 2000; ++i) clients.push_back(house.client());
   for (SocketClient& client : clients) REQUIRE(client.ask("postfix a.test"));
@@ -289,25 +169,25 @@ TEST_CASE("2,000 connections are served at a time") {
 TEST_CASE("a connection beyond the limit is closed at once, and a free place is used again") {
   SocketmapLimits limits;
   limits.connections = 2;
-  House house(limits);
+  SocketmapHouse house(limits);
   std::optional<SocketClient> first(house.client());
   SocketClient second = house.client();
   first->ask("postfix a.test");
   CHECK(first->reply() == "OK postfix a.test");
-  House::wait([&] { return house.connections() == 2; });
+  SocketmapHouse::wait([&] { return house.connections() == 2; });
   SocketClient third = house.client();
   CHECK(third.reply() == "<end>");
   CHECK(house.counters().refused == 1);
 
   first.reset();
-  House::wait([&] { return house.connections() == 1; });
+  SocketmapHouse::wait([&] { return house.connections() == 1; });
   SocketClient fourth = house.client();
   fourth.ask("postfix a.test");
   CHECK(fourth.reply() == "OK postfix a.test");
 }
 
 TEST_CASE("a client that has finished sending still gets its answer") {
-  House house;
+  SocketmapHouse house;
   house.hold("slow.test");
   SocketClient client = house.client();
   client.ask("postfix slow.test");
@@ -316,27 +196,27 @@ TEST_CASE("a client that has finished sending still gets its answer") {
   house.release();
   CHECK(client.reply() == "OK postfix slow.test");
   CHECK(client.reply() == "<end>");
-  House::wait([&] { return house.connections() == 0; });
+  SocketmapHouse::wait([&] { return house.connections() == 0; });
 }
 
 TEST_CASE("a client that leaves does not cancel a lookup that others wait for") {
-  House house;
+  SocketmapHouse house;
   house.hold("slow.test");
   std::optional<SocketClient> leaver(house.client());
   SocketClient stayer = house.client();
   leaver->ask("postfix slow.test");
   house.wait_for_held(1);
   stayer.ask("postfix slow.test");
-  House::wait([&] { return house.counters().requests == 2; });
+  SocketmapHouse::wait([&] { return house.counters().requests == 2; });
   leaver.reset();
   house.release();
   CHECK(stayer.reply() == "OK postfix slow.test");
-  House::wait([&] { return house.connections() == 1; });
+  SocketmapHouse::wait([&] { return house.connections() == 1; });
   CHECK(house.asked("slow.test") == 1);
 }
 
 TEST_CASE("a client that does not read is not read from, and loses nothing") {
-  House house;
+  SocketmapHouse house;
   SocketClient client = house.client();
   client.ask("postfix big.test");
   CHECK(client.reply().size() == 20'000);
@@ -346,7 +226,7 @@ TEST_CASE("a client that does not read is not read from, and loses nothing") {
   });
   // The server stalls: two looks, some time apart, see the same count.
   std::uint64_t before = 0;
-  House::wait([&] {
+  SocketmapHouse::wait([&] {
     std::this_thread::sleep_for(50ms);
     const std::uint64_t now = house.counters().requests;
     return now > 1 && now == std::exchange(before, now);
@@ -361,7 +241,7 @@ TEST_CASE("a client that does not read is not read from, and loses nothing") {
 TEST_CASE("a connection on which nothing moves is closed, one that waits for a lookup is not") {
   SocketmapLimits limits;
   limits.idle = 80ms;
-  House house(limits);
+  SocketmapHouse house(limits);
   house.hold("slow.test");
   SocketClient waiting = house.client();
   waiting.ask("postfix slow.test");
@@ -377,17 +257,17 @@ TEST_CASE("a connection on which nothing moves is closed, one that waits for a l
 TEST_CASE("a client that never reads its answers is closed as idle") {
   SocketmapLimits limits;
   limits.idle = 80ms;
-  House house(limits);
+  SocketmapHouse house(limits);
   SocketClient client = house.client();
   std::string requests;
   for (int i = 0; i < 200; ++i) requests += netstring("postfix big.test");
   client.send(requests);
-  House::wait([&] { return house.counters().idle == 1; });
-  House::wait([&] { return house.connections() == 0; });
+  SocketmapHouse::wait([&] { return house.counters().idle == 1; });
+  SocketmapHouse::wait([&] { return house.connections() == 0; });
 }
 
 TEST_CASE("at the end, who waits for a lookup gets no reply, and the socket is gone") {
-  House house;
+  SocketmapHouse house;
   house.hold("slow.test");
   SocketClient waiting = house.client();
   SocketClient idle = house.client();
@@ -406,7 +286,7 @@ TEST_CASE("at the end, who waits for a lookup gets no reply, and the socket is g
 }
 
 TEST_CASE("at the end, a request that has arrived and is known is answered") {
-  House house;
+  SocketmapHouse house;
   SocketClient client = house.client();
   client.ask("postfix a.test");
   CHECK(client.reply() == "OK postfix a.test");
@@ -420,7 +300,7 @@ TEST_CASE("at the end, a request that has arrived and is known is answered") {
 }
 
 TEST_CASE("running out of descriptors neither spins nor stops the service") {
-  House house;
+  SocketmapHouse house;
   SocketClient early = SocketClient::unconnected();
   {
     // The lowest free number is the next descriptor: no more than what is open now.
