@@ -29,6 +29,10 @@ constexpr std::size_t kPrefix = 2;
 /// Rough cost of an entry beside its texts: list, hash and schedule nodes.
 constexpr std::size_t kEntryOverhead = 256;
 
+/// The order of use is kept to this grain: moving an entry touches three others, which a hit on
+/// another one has just thrown out of the processor's cache.
+constexpr seconds kUseGrain{1};
+
 void write_place(std::string& out, Dialect dialect, RequestFlags flags, std::string_view text) {
   out.clear();
   out.push_back(static_cast<char>(dialect));
@@ -83,8 +87,9 @@ struct AnswerCache::Entry {
   std::string place;
   AnswerPtr answer;
   Due::iterator due;
-  bool used = false;          ///< asked for since it was found
-  bool renew_on_use = false;  ///< it is about to run out
+  std::chrono::steady_clock::time_point moved;  ///< to the front of the order of use
+  bool used = false;                            ///< asked for since it was found
+  bool renew_on_use = false;                    ///< it is about to run out
 };
 
 struct AnswerCache::Ticker {
@@ -122,10 +127,12 @@ AnswerPtr AnswerCache::hit(std::string_view kept_under) {
   const auto found = by_key_.find(kept_under);
   if (found == by_key_.end()) return nullptr;
   Entry& entry = *found->second;
-  if (entry.answer->expires <= clock_.steady()) return nullptr;
+  const auto now = clock_.steady();
+  if (entry.answer->expires <= now) return nullptr;
   ++counters_.hits;
   entry.used = true;
-  if (entries_.begin() != found->second) {
+  if (now - entry.moved >= kUseGrain) {
+    entry.moved = now;
     entries_.splice(entries_.begin(), entries_, found->second);
   }
   if (entry.renew_on_use) {
@@ -217,7 +224,7 @@ void AnswerCache::keep(const Flight& flight, seconds ttl) {
   }
 
   octets_ += cost_of(flight.place, *fresh);
-  entries_.push_front(Entry{flight.place, fresh, due_.end(), flight.waiting > 1, false});
+  entries_.push_front(Entry{flight.place, fresh, due_.end(), {}, flight.waiting > 1, false});
   const auto entry = entries_.begin();
   by_key_.emplace(entry->place, entry);
   const seconds lead = std::clamp(ttl / 10, kMinRenewalLead, kMaxRenewalLead);
