@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "lookup/waiting.h"
 #include "policy/next_hop.h"
 
 namespace sealane {
@@ -28,10 +28,6 @@ constexpr std::size_t kPrefix = 2;
 
 /// Rough cost of an entry beside its texts: list, hash and schedule nodes.
 constexpr std::size_t kEntryOverhead = 256;
-
-/// The order of use is kept to this grain: moving an entry touches three others, which a hit on
-/// another one has just thrown out of the processor's cache.
-constexpr seconds kUseGrain{1};
 
 void write_place(std::string& out, Dialect dialect, RequestFlags flags, std::string_view text) {
   out.clear();
@@ -87,9 +83,8 @@ struct AnswerCache::Entry {
   std::string place;
   AnswerPtr answer;
   Due::iterator due;
-  std::chrono::steady_clock::time_point moved;  ///< to the front of the order of use
-  bool used = false;                            ///< asked for since it was found
-  bool renew_on_use = false;                    ///< it is about to run out
+  bool used = false;          ///< asked for since it was found
+  bool renew_on_use = false;  ///< it is about to run out
 };
 
 struct AnswerCache::Ticker {
@@ -127,12 +122,10 @@ AnswerPtr AnswerCache::hit(std::string_view kept_under) {
   const auto found = by_key_.find(kept_under);
   if (found == by_key_.end()) return nullptr;
   Entry& entry = *found->second;
-  const auto now = clock_.steady();
-  if (entry.answer->expires <= now) return nullptr;
+  if (entry.answer->expires <= clock_.steady()) return nullptr;
   ++counters_.hits;
   entry.used = true;
-  if (now - entry.moved >= kUseGrain) {
-    entry.moved = now;
+  if (entries_.begin() != found->second) {
     entries_.splice(entries_.begin(), entries_, found->second);
   }
   if (entry.renew_on_use) {
@@ -172,7 +165,7 @@ AnswerCache::FlightPtr AnswerCache::launch(std::string kept_under) {
   under_way_.insert_or_assign(flight->place, flight);
   ++counters_.lookups;
   // Nobody owns it, so nobody can cancel it: crossing threads must not be cancelled.
-  asio::co_spawn(serving_, fly(flight), asio::detached);
+  spawn_detached(serving_, fly(flight), "lookup flight");
   return flight;
 }
 
@@ -224,7 +217,7 @@ void AnswerCache::keep(const Flight& flight, seconds ttl) {
   }
 
   octets_ += cost_of(flight.place, *fresh);
-  entries_.push_front(Entry{flight.place, fresh, due_.end(), {}, flight.waiting > 1, false});
+  entries_.push_front(Entry{flight.place, fresh, due_.end(), flight.waiting > 1, false});
   const auto entry = entries_.begin();
   by_key_.emplace(entry->place, entry);
   const seconds lead = std::clamp(ttl / 10, kMinRenewalLead, kMaxRenewalLead);
@@ -279,7 +272,7 @@ void AnswerCache::clear() {
 
 void AnswerCache::start() {
   ticker_ = std::make_unique<Ticker>(serving_);
-  asio::co_spawn(serving_, tick(), asio::detached);
+  spawn_detached(serving_, tick(), "renewal");
 }
 
 Task<> AnswerCache::tick() {

@@ -124,7 +124,7 @@ class AnswerCache {
   const Clock& clock_;
   const CacheLimits limits_;
 
-  Entries entries_;  // the most recently used first, to the second
+  Entries entries_;  // the most recently used first
   std::unordered_map<std::string_view, Entries::iterator> by_key_;
   Due due_;  // when to look at an entry again: to renew it, then to drop it
   std::size_t octets_ = 0;

@@ -111,6 +111,7 @@ class Load {
   std::size_t cursor_ = 0;
   std::size_t outstanding_ = 0;
   std::size_t surprises_ = 0;
+  std::size_t temporary_ = 0;
   std::string surprise_;
   bool measuring_ = false;
   Clock::time_point started_;
@@ -192,6 +193,7 @@ void Load::hear(std::size_t index) {
 }
 
 void Load::judge(std::string_view reply) {
+  if (reply.starts_with("TEMP ")) ++temporary_;
   for (const std::string& prefix : arguments_.expected) {
     if (reply.starts_with(prefix)) return;
   }
@@ -267,9 +269,9 @@ void Load::report(Clock::time_point end) const {
         "{{\"connections\": {}, \"answers\": {}, \"seconds\": {:.3f}, \"rate\": {:.0f}, "
         "\"cpu_us\": {:.3f}, \"rss_kib\": {}, \"p50_us\": {:.1f}, \"p90_us\": {:.1f}, "
         "\"p99_us\": {:.1f}, \"p999_us\": {:.1f}, \"max_us\": {:.1f}, \"surprises\": {}, "
-        "\"unanswered\": {}}}\n",
+        "\"temporary\": {}, \"unanswered\": {}}}\n",
         arguments_.connections, latencies_.count(), seconds, answers / seconds, cpu, memory,
-        us(0.5), us(0.9), us(0.99), us(0.999), most, surprises_,
+        us(0.5), us(0.9), us(0.99), us(0.999), most, surprises_, temporary_,
         arguments_.once ? outstanding_ : 0);
   } else {
     fmt::print("{:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9}\n", "answers/s", "cpu us", "p50 us",
