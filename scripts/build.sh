@@ -2,16 +2,22 @@
 # shellcheck shell=bash
 # Sourced by ./dev: meson and ninja.
 
-# build_tree DIR [MESON-OPTION...]: configures DIR once, then builds what changed.
-# CXX in the environment chooses the compiler at the first configuration.
-build_tree() {
+# configure_tree DIR [MESON-OPTION...]: once.  CXX in the environment chooses the compiler.
+configure_tree() {
+  [ -f "$1/build.ninja" ] || meson setup "$@"
+}
+
+# build_targets DIR [TARGET...]: builds what changed; all, without a target.
+build_targets() {
   local dir=$1
   shift
-  if [ ! -f "$dir/build.ninja" ]; then
-    meson setup "$dir" "$@" || return 1
-  fi
-  # As many as there are processors, not two more: a source takes up to 1 GB.
-  ninja -C "$dir" -j "$(nproc)"
+  # As many at a time as there are processors, not two more: a source takes up to 1 GB.
+  ninja -C "$dir" -j "$(nproc)" "$@"
+}
+
+# build_tree DIR [MESON-OPTION...]
+build_tree() {
+  configure_tree "$@" && build_targets "$1"
 }
 
 # program DIR NAME: where meson put it.

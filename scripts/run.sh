@@ -33,7 +33,8 @@ dev_run() {
   done
   [ -z "$once" ] || [ -n "$lab" ] || fail "run: --once goes with --lab"
   need_packages build run
-  build_tree build
+  configure_tree build
+  build_targets build src/sealaned src/sealane
   mkdir -p "$state"
   chmod 700 "$state"
 

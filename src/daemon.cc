@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -31,7 +30,9 @@
 #include "daemon_options.h"
 #include "lookup/dane_lookup.h"
 #include "lookup/policy_finder.h"
+#include "lookup/refresher.h"
 #include "lookup/sts_lookup.h"
+#include "lookup/waiting.h"
 #include "server/admin_api.h"
 #include "server/answer_cache.h"
 #include "server/postfix_reply.h"
@@ -118,6 +119,7 @@ class Daemon::Impl {
   std::unique_ptr<HttpsFetcher> fetcher_;
   std::unique_ptr<DaneLookup> dane_;
   std::unique_ptr<StsLookup> sts_;
+  std::unique_ptr<Refresher> refresher_;
   std::unique_ptr<PolicyFinder> finder_;
   std::unique_ptr<AnswerCache> cache_;
   std::unique_ptr<SocketmapServer> socketmap_;
@@ -131,6 +133,7 @@ Result<void> Daemon::Impl::build() {
   set_log_level(config_.log_level);
   ::umask(0077);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);  // until run() can reload: there is nothing old to replace yet
   if (auto raised = raise_descriptors(); !raised) return raised;
 
   // Sockets first: a second daemon stops here, before it touches the store, and an MTA that
@@ -151,17 +154,16 @@ Result<void> Daemon::Impl::build() {
   if (!resolver) return tl::unexpected(std::move(resolver.error()));
   resolver_ = std::move(*resolver);
 
-  const Families families = families_of(config_);
-  auto fetcher =
-      HttpsFetcher::create(lookup_.get_executor(), *resolver_, https_options(config_, families));
+  auto fetcher = HttpsFetcher::create(lookup_.get_executor(), *resolver_, https_options(config_));
   if (!fetcher) return tl::unexpected(std::move(fetcher.error()));
   fetcher_ = std::move(*fetcher);
   if (auto tested = test_resolvers(); !tested) return tested;
   test_resolv_conf(dns.upstreams);
 
-  dane_ = std::make_unique<DaneLookup>(*resolver_, families, clock_);
+  dane_ = std::make_unique<DaneLookup>(*resolver_, families_of(config_), clock_);
   sts_ =
       std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_);
+  refresher_ = std::make_unique<Refresher>(lookup_.get_executor(), *sts_, *store_, clock_);
   finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, config_.decision);
   CacheLimits limits;
   limits.entries = config_.cache_entries;
@@ -224,7 +226,7 @@ void Daemon::Impl::warn(std::string text) {
 
 void Daemon::Impl::run() {
   auto lookup_guard = asio::make_work_guard(lookup_);
-  asio::co_spawn(lookup_, pulse(), asio::detached);
+  spawn_detached(lookup_.get_executor(), pulse(), "pulse");
   std::thread lookup_thread([this] { lookup_.run(); });
 
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
@@ -249,6 +251,7 @@ Task<> Daemon::Impl::pulse() {
   error_code woken;
   while (!stopping_lookup_) {
     sts_->tick();
+    refresher_->tick();
     pulse_timer_.expires_after(seconds{1});
     co_await pulse_timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
@@ -275,8 +278,8 @@ void Daemon::Impl::reload() {
   asio::post(lookup_, [this] {
     const Result<void> loaded = fetcher_->reload_ca();
     if (!loaded) log(Severity::error, "ca_reload_failed", {{"cause", loaded.error()}});
+    asio::post(serving_, [this] { cache_->clear(); });  // what was answered with the old file
   });
-  cache_->clear();
   log(Severity::notice, "reloaded",
       {{"needs_restart", needs_restart ? "yes, for options other than log.level" : "no"}});
 }
@@ -291,6 +294,7 @@ void Daemon::Impl::stop() {
   asio::post(lookup_, [this] {
     stopping_lookup_ = true;
     pulse_timer_.cancel();
+    refresher_->close();
     sts_->close();
     fetcher_->close();
     resolver_->close();

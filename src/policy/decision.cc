@@ -147,8 +147,6 @@ Decision resolved(const Situation& s) { return with_requiretls(by_dialect(s), s)
 /// Asks the table itself: would a definite "none" or a policy to enforce change this answer?
 bool is_waiting(const Decision& decision, const Situation& s) {
   if (s.sts != StsClass::txt_error && s.sts != StsClass::pending) return false;
-  // Row 25: no policy is fetched for a domain that takes no mail.
-  if (s.dane == DaneClass::null) return false;
   Situation settled = s;
   settled.sts = StsClass::none;
   const Dialect dialect = s.input.dialect;

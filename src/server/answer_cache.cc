@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "lookup/waiting.h"
 #include "policy/next_hop.h"
 
 namespace sealane {
@@ -165,7 +165,7 @@ AnswerCache::FlightPtr AnswerCache::launch(std::string kept_under) {
   under_way_.insert_or_assign(flight->place, flight);
   ++counters_.lookups;
   // Nobody owns it, so nobody can cancel it: crossing threads must not be cancelled.
-  asio::co_spawn(serving_, fly(flight), asio::detached);
+  spawn_detached(serving_, fly(flight), "lookup flight");
   return flight;
 }
 
@@ -272,7 +272,7 @@ void AnswerCache::clear() {
 
 void AnswerCache::start() {
   ticker_ = std::make_unique<Ticker>(serving_);
-  asio::co_spawn(serving_, tick(), asio::detached);
+  spawn_detached(serving_, tick(), "renewal");
 }
 
 Task<> AnswerCache::tick() {

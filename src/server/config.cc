@@ -234,9 +234,12 @@ std::string usage_text() {
 Result<Config> load_config(const CommandLine& command_line) {
   const std::string path = command_line.config_file.value_or(std::string(kDefaultConfigFile));
   std::vector<ConfigSetting> from_file;
-  std::error_code ignored;
-  const bool wanted = command_line.config_file.has_value();
-  if (wanted || std::filesystem::exists(path, ignored)) {
+  // Only a default file that is not there at all may be missing: one that cannot be read, or a
+  // dangling link, would be a configuration silently ignored.
+  std::error_code unknown;
+  const bool absent = std::filesystem::symlink_status(path, unknown).type() ==
+                      std::filesystem::file_type::not_found;
+  if (command_line.config_file || !absent) {
     const Result<std::string> text = read_file(path);
     if (!text) return tl::unexpected(text.error());
     Result<std::vector<ConfigSetting>> settings = parse_config_text(*text, path);
