@@ -7,7 +7,7 @@
 LIBRARY=$(find /usr/lib -name libfaketime.so.1 | head -n 1)
 SHIFT=0
 echo +0 > "$LAB_STATE/time"
-with_time() {  # with_time [NAME=VALUE...]: the daemon's environment; one clock a process: wall and steady
+with_time() {  # with_time [NAME=VALUE...]: the daemon's environment from now on
   WRAPPER=(env "LD_PRELOAD=$LIBRARY" "FAKETIME_TIMESTAMP_FILE=$LAB_STATE/time" FAKETIME_NO_CACHE=1
     "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}" "$@")
 }
