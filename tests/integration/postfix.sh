@@ -19,7 +19,8 @@ postfix_start() {
   fi
   POSTFIX_ROOT=$root MAILLOG=$root/var/log/maillog
   mkdir -p "$tree" && mount -t tmpfs tmpfs "$tree" && mkdir "$tree"/{up,work,root}
-  mount -t overlay overlay -o "lowerdir=${POSTFIX_TREE:-/},upperdir=$tree/up,workdir=$tree/work" "$root"
+  mount -t overlay overlay "$root" \
+    -o "lowerdir=${POSTFIX_TREE:-/},upperdir=$tree/up,workdir=$tree/work"
   mount -t tmpfs -o mode=755 tmpfs "$root/dev"
   ln -s /proc/self/fd "$root/dev/fd"
   for node in null zero full random urandom tty; do
@@ -68,4 +69,6 @@ postfix_has() { [ "$(postfix_done)" -ge "$1" ]; }
 
 postfix_wait() { wait_for "$2" postfix_has "$1"; }
 
-postfix_set() { in_postfix postconf -e "$@" && in_postfix postfix reload 2> "$LAB_STATE/reload.out"; }
+postfix_set() {
+  in_postfix postconf -e "$@" && in_postfix postfix reload 2> "$LAB_STATE/reload.out"
+}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The intended world: what an honest, validating lookup of the table's facts would find.
 
-Nothing is asked here.  Records, aliases, wildcards, security and errors follow from the table alone;
-then the states of hosts and the classes of domains follow as decision.md defines them in its
+Nothing is asked here.  Records, aliases, wildcards, security and errors follow from the table
+alone; then the states of hosts and the classes of domains follow as decision.md defines them in its
 sections 1 to 3.
 """
 
@@ -19,8 +19,8 @@ SECURE = {"signed", "nsec3", "optout"}
 BROKEN = {"expired", "not-yet", "wrong-ds", "no-signatures"}
 MAX_TARGETS = 50
 MAX_BODY = 65536
-USABLE = {"good", "mismatch", "ta", "sha512", "sha512-mismatch", "cert", "full", "full-cert", "ta-full",
-          "ta-cert"}
+USABLE = {"good", "mismatch", "ta", "sha512", "sha512-mismatch", "cert", "full", "full-cert",
+          "ta-full", "ta-cert"}
 # Policy hosts that give nothing usable, at once or after any client's patience.
 NO_POLICY = {"wrong-name", "expired", "self-signed", "cn-only", "404", "500", "redirect", "html",
              "no-type", "big", "huge", "big-headers", "close", "short", "old-tls", "refused",

@@ -149,8 +149,8 @@ TROUBLE = {
     http.client.LineTooLong: "long line",
 }
 # How a client sees the kinds that give no policy.
-SEEN = {"404": "404 ", "500": "500 ", "redirect": "301 ", "html": "200 text/html", "no-type": "200  ",
-        "big": f" {https_hosts.BIG + 1}", "huge": "and more", "big-headers": "long line",
+SEEN = {"404": "404 ", "500": "500 ", "redirect": "301 ", "html": "200 text/html",
+        "no-type": "200  ", "big": f" {https_hosts.BIG + 1}", "huge": "and more", "big-headers": "long line",
         "close": "closed", "short": "and more", "old-tls": "TLS", "refused": "refused",
         **{kind: "timeout" for kind in https_hosts.HANGING}}
 

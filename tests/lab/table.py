@@ -25,13 +25,13 @@ MAIL = {"sent-dane", "sent-verified", "sent-encrypted", "sent-clear", "deferred"
 FAULTS = {"servfail", "refused", "formerr", "drop", "nxdomain", "empty"}
 CHOICES = {  # attribute -> allowed values (tlsa takes several, separated by commas)
     "addr": {"v4", "v6", "both", "none"},
-    "tlsa": {"good", "mismatch", "pkix", "unknown-digest", "ta", "sha512", "sha512-mismatch", "cert",
-             "full", "full-cert", "ta-full", "ta-cert", "short", "bad-selector", "bad-usage"},
+    "tlsa": {"good", "mismatch", "pkix", "unknown-digest", "ta", "sha512", "sha512-mismatch",
+             "cert", "full", "full-cert", "ta-full", "ta-cert", "short", "bad-selector", "bad-usage"},
     "cert": {"good", "self-signed", "wrong-name", "expired", "wildcard", "leaf-only"},
     "smtp": {"starttls", "plain", "down", "refuses", "broken", "busy"},
     "https": {"good", "wrong-name", "expired", "self-signed", "cn-only", "404", "500", "redirect",
-              "html", "no-type", "big", "huge", "big-headers", "slow", "drip", "hang", "hang-connect",
-              "hang-tls", "hang-body", "close", "short", "old-tls", "refused", "dead-first",
+              "html", "no-type", "big", "huge", "big-headers", "slow", "drip", "hang",
+              "hang-connect", "hang-tls", "hang-body", "close", "short", "old-tls", "refused", "dead-first",
               "no-address", "chunked", "until-eof", "cname", "wildcard"},
     "txt": {"good", "none", "duplicate", "v10-beside", "invalid", "cname", "split", "spf-beside",
             "extended", "no-id", "long-id", "upper"},

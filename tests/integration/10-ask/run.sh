@@ -16,6 +16,10 @@ at_level() {  # at_level LEVEL OPTION...: another daemon, which knows the polici
 start_daemon
 ok "all answers are right" "$LAB_DIR/ask" "$MAP" --oracle
 ok "all answers are right the second time" "$LAB_DIR/ask" "$MAP" --first
+# A domain with DANE is answered before its policy is known; now all policies are.
+stop_daemon TERM
+start_daemon
+ok "all answers are right with the policies known" "$LAB_DIR/ask" "$MAP" --first
 
 # A policy without its TXT record is not fetched, and a domain of DANE alone needs no fetch.
 fails "somebody fetched the policy of txt-gone.unsigned" \

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/../postfix.sh"
 
 POSTFIX_TREE=$("$HERE/../trees/build" postfix-trixie) || exit "$SKIP"
+export PYTHONPATH=$LAB_DIR
 REPORTS=$LAB_STATE/reports
 python3 -B "$HERE/35-postfix-tlsrpt/reports.py" listen "$SOCKETS/tlsrpt" "$REPORTS" &
 start_daemon
@@ -18,7 +19,6 @@ mapfile -t recipients < <("$LAB_DIR/mailed" --dialect postfix-tlsrpt recipients)
 postfix_send "${recipients[@]}"
 ok "every mail has a status" postfix_wait ${#recipients[@]} 120
 ok "Postfix does what the oracle says" "$LAB_DIR/mailed" --dialect postfix-tlsrpt check "$MAILLOG"
-export PYTHONPATH=$LAB_DIR
 ok "the datagrams carry our words" \
   python3 -B "$HERE/35-postfix-tlsrpt/reports.py" check "$REPORTS"
 

@@ -7,7 +7,7 @@
 LIBRARY=$(find /usr/lib -name libfaketime.so.1 | head -n 1)
 SHIFT=0
 echo +0 > "$LAB_STATE/time"
-with_time() {  # with_time [NAME=VALUE...]: the daemon's environment; one clock a process: wall and steady
+with_time() {  # with_time [NAME=VALUE...]: the daemon's environment from now on
   WRAPPER=(env "LD_PRELOAD=$LIBRARY" "FAKETIME_TIMESTAMP_FILE=$LAB_STATE/time" FAKETIME_NO_CACHE=1
     "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}" "$@")
 }
@@ -58,7 +58,7 @@ policy $domain enforce daily.$domain
 txt $domain 4
 later 100000
 becomes "the daily fetch finds another policy" 60 $domain "^OK secure match=daily.$domain "
-ok "that it changed without a new id is told" wait_for 10 logged 'without a new id'
+ok "that it changed without a new id is told" wait_for 10 logged 'without_new_id .*time-id'
 
 # ---- a policy runs out while its host is dead
 domain=time-short.unsigned
@@ -79,14 +79,14 @@ becomes "after the expiry, with a TXT lookup that fails" 40 $domain '^TEMP .*_mt
 
 # ---- a TXT lookup that fails for long: a quarter of an hour and three times, then nothing is known
 domain=txt-servfail.unsigned
-answers $domain
+like "a TXT failure" '^TEMP' "$(answer $domain)"
 for seconds in 35 65 125; do
   later $seconds
   like "a TXT failure, ever again" '^TEMP' "$(answer $domain)"
 done
 later 900
 becomes "the bound is reached" 45 $domain '^NOTFOUND'
-ok "that is told" wait_for 10 logged "warning .*$domain"
+ok "that the bound was reached is told" wait_for 10 logged "warning .*$domain"
 mend_dns _mta-sts.$domain TXT
 later 301
 becomes "an answer at last" 45 $domain "^OK secure match=mx.$domain "
@@ -100,12 +100,12 @@ answers time-tlsa.test
 rezone time-tlsa.test '-\sTLSA\s'
 later 10
 becomes "a TLSA record vanishes" 10 time-tlsa.test '^NOTFOUND'
-ok "that is told" wait_for 10 logged 'warning .*time-tlsa.test'
+ok "that TLSA records vanished is told" wait_for 10 logged 'warning .*time-tlsa.test'
 answers time-ds.test
 rezone test '-^time-ds\.test\.\s.*\sDS\s'
 later 65
 becomes "a zone becomes insecure" 10 time-ds.test '^NOTFOUND'
-ok "that is told" wait_for 10 logged 'warning .*time-ds.test'
+ok "that the zone became insecure is told" wait_for 10 logged 'warning .*time-ds.test'
 stop_daemon TERM
 
 # ---- the wall clock alone jumps: an alarm, and no policy is lost before somebody looked for it
