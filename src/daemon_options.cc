@@ -87,17 +87,7 @@ ResolverOptions resolver_options(const Config& config) {
 
 HttpsOptions https_options(const Config& config, Families families) {
   HttpsOptions options;
-  switch (families) {
-    case Families::any:
-      options.families = HttpsOptions::Families::any;
-      break;
-    case Families::ipv4:
-      options.families = HttpsOptions::Families::ipv4;
-      break;
-    case Families::ipv6:
-      options.families = HttpsOptions::Families::ipv6;
-      break;
-  }
+  options.families = families;
   options.ca_file = config.ca_file;
   options.allow_addresses = config.allow_addresses;
   options.proxy = config.proxy;

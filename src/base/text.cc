@@ -8,6 +8,28 @@
 #include <charconv>
 
 namespace sealane {
+namespace {
+
+/// The number of octets of the well-formed UTF-8 sequence at the front (RFC 3629); 0 if there is
+/// none.
+std::size_t utf8_sequence(std::string_view text) {
+  const auto at = [&text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = at(0);
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  const std::size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (text.size() < length) return 0;
+  // The second octet also rules out overlong forms, surrogates and what is above U+10FFFF.
+  const unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  const unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+  if (at(1) < low || at(1) > high) return 0;
+  for (std::size_t i = 2; i < length; ++i) {
+    if (at(i) < 0x80 || at(i) > 0xbf) return 0;
+  }
+  return length;
+}
+
+}  // namespace
 
 std::string escape(std::string_view text, std::size_t limit) {
   const bool cut = text.size() > limit;
@@ -97,6 +119,15 @@ bool is_ip_address(std::string_view text) {
   if (terminated.size() != std::char_traits<char>::length(terminated.c_str())) return false;
   return inet_pton(AF_INET, terminated.c_str(), scratch) == 1 ||
          inet_pton(AF_INET6, terminated.c_str(), scratch) == 1;
+}
+
+std::size_t find_bad_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = utf8_sequence(text.substr(i));
+    if (length == 0) return i;
+    i += length;
+  }
+  return std::string_view::npos;
 }
 
 }  // namespace sealane

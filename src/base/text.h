@@ -40,6 +40,9 @@ std::string to_hex(std::span<const std::uint8_t> octets);
 /// Reads an even number of hexadecimal digits of either case.
 std::optional<std::vector<std::uint8_t>> from_hex(std::string_view digits);
 
+/// The offset of the first octet that is no well-formed UTF-8 (RFC 3629); npos if all is.
+std::size_t find_bad_utf8(std::string_view text);
+
 /// True for a dotted quad or an IPv6 address, as inet_pton(3) reads them.
 bool is_ip_address(std::string_view text);
 

@@ -16,9 +16,6 @@
 
 namespace sealane {
 
-/// The address families in which mail hosts are reached (resolver.families).
-enum class Families { any, ipv4, ipv6 };
-
 /// Lives on the lookup thread.  The resolver has the cache and joins questions; kept here is only
 /// since when a host's addresses cannot be looked up.
 class DaneLookup {

@@ -117,7 +117,8 @@ Task<Decision> PolicyFinder::Impl::look(NextHop next_hop, PolicyQuestion questio
     if (progress->dane) {
       // A hanging policy host must not delay an answer that it cannot change.
       Decision early = decide_now(next_hop, question, *progress);
-      if (!early.waits_for_sts) co_return early;
+      const bool settled = !early.waits_for_sts || early.action == Action::dane_only;
+      if (settled) co_return early;
     }
     const bool news = co_await progress->news.wait_until(deadline);
     if (!news) break;
@@ -157,9 +158,8 @@ Task<> PolicyFinder::Impl::look_at_sts(NextHop next_hop, MxStatus mx, Deadline d
   StsFinding finding;
   if (!next_hop.has_sts()) {
     finding = no_sts("MTA-STS is for port 25 only");
-  } else if (mx == MxStatus::error) {
-    finding = no_sts("not looked for: the destination's servers are unknown");
-  } else if (mx == MxStatus::null || mx == MxStatus::nxdomain) {
+  } else if (mx == MxStatus::error || mx == MxStatus::null || mx == MxStatus::nxdomain) {
+    // Nobody to deliver to, or nobody known: what was promised before still counts.
     finding = co_await sts_.find_known(next_hop.domain);
   } else {
     finding = co_await sts_.find(next_hop.domain, deadline);

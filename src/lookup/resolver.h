@@ -19,6 +19,9 @@ namespace sealane {
 enum class RrType : std::uint16_t { a = 1, cname = 5, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
 std::string_view name_of(RrType type);
 
+/// The address families in which hosts are reached (resolver.families).
+enum class Families { any, ipv4, ipv6 };
+
 struct DnsQuestion {
   Domain name;
   RrType type;

@@ -18,7 +18,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
-#include "lookup/dane_lookup.h"
+#include "lookup/resolver.h"
 #include "policy/decision.h"
 #include "policy/domain.h"
 #include "server/listener.h"

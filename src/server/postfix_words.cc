@@ -42,32 +42,16 @@ std::vector<std::string_view> policy_words(std::string_view text) {
   }
 }
 
-/// The number of octets that follow a first octet of UTF-8; -1 when it is none.
-int continuation_octets(std::uint8_t first) {
-  if (first < 0x80) return 0;
-  if (first >= 0xc2 && first <= 0xdf) return 1;
-  if (first >= 0xe0 && first <= 0xef) return 2;
-  if (first >= 0xf0 && first <= 0xf4) return 3;
-  return -1;
-}
-
-/// The code point at the start of `text`, which is cut off; nothing when it is not UTF-8.
-std::optional<std::uint32_t> take_code_point(std::string_view& text) {
-  const auto octet = [&text](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const int more = continuation_octets(octet(0));
-  if (more < 0 || text.size() <= static_cast<std::size_t>(more)) return std::nullopt;
-  constexpr std::uint32_t kFirstMask[] = {0x7f, 0x1f, 0x0f, 0x07};
-  std::uint32_t point = octet(0) & kFirstMask[more];
-  for (int i = 1; i <= more; ++i) {
-    const std::uint8_t next = octet(static_cast<std::size_t>(i));
-    if ((next & 0xc0) != 0x80) return std::nullopt;
-    point = (point << 6) | (next & 0x3f);
+/// C0, DEL and, in UTF-8, C1 control characters.
+bool has_control(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto octet = static_cast<std::uint8_t>(text[i]);
+    if (octet < 0x20 || octet == 0x7f) return true;
+    const bool is_c1 =
+        octet == 0xc2 && i + 1 < text.size() && static_cast<std::uint8_t>(text[i + 1]) <= 0x9f;
+    if (is_c1) return true;
   }
-  constexpr std::uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
-  const bool is_surrogate = point >= 0xd800 && point <= 0xdfff;
-  if (point < kSmallest[more] || is_surrogate || point > 0x10ffff) return std::nullopt;
-  text.remove_prefix(static_cast<std::size_t>(more) + 1);
-  return point;
+  return false;
 }
 
 }  // namespace
@@ -107,11 +91,7 @@ bool is_postfix_hostname(std::string_view text) {
 
 bool is_policy_string(std::string_view line) {
   if (trim(line).empty() || line.find_first_of("{}") != std::string_view::npos) return false;
-  while (!line.empty()) {
-    const auto point = take_code_point(line);
-    if (!point || *point < 0x20 || (*point >= 0x7f && *point <= 0x9f)) return false;
-  }
-  return true;
+  return find_bad_utf8(line) == std::string_view::npos && !has_control(line);
 }
 
 bool is_fixed_reply(std::string_view text) {

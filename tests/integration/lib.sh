@@ -10,6 +10,8 @@ CONFIG=$LAB_STATE/sealane.conf STORE=$LAB_STATE/policies.db LOG=$LAB_STATE/seala
 DAEMON=                 # pid of the running daemon
 READY_PATIENCE=20       # seconds until the daemon must accept
 STOP_PATIENCE=15        # seconds until it must have ended; drains what is under way
+DEFAULT_LEVEL=may       # what Postfix's main.cf says, told to the daemon
+WRAPPER=()              # in front of the daemon's command
 CHECKS=0 FAILURES=0
 mkdir -p "$SOCKETS" && chmod 755 "$SOCKETS"
 
@@ -56,6 +58,8 @@ upstream = 127.0.0.1
 ca-file = $LAB_CA
 allow-address = 127.0.0.0/8
 allow-address = ::1/128
+[policy]
+default-level = $DEFAULT_LEVEL
 [store]
 url = sqlite:$STORE
 [socketmap]
@@ -75,7 +79,7 @@ gone() { ! runs "$1"; }
 
 start_daemon() {
   [ -f "$CONFIG" ] || write_config "$CONFIG"
-  "$SEALANED" --config "$CONFIG" 2>> "$LOG" &
+  "${WRAPPER[@]}" "$SEALANED" --config "$CONFIG" 2>> "$LOG" &
   DAEMON=$!
   wait_for $READY_PATIENCE ready_or_dead && accepts && return 0
   result 1 "the daemon starts"
@@ -99,12 +103,31 @@ answer() { python3 -B "$LAB_DIR/socketmap.py" ask "$MAP" "${2:-postfix}" "$1" 2>
 expected() { python3 -B "$LAB_DIR/socketmap.py" expected "${2:-postfix}" "$1"; }
 answers() { is "$1 (${2:-postfix})" "$(expected "$@")" "$(answer "$@")"; }
 
-# ---- the lab's DNS: break NAME TYPE ACTION (servfail refused drop nxdomain), mend NAME TYPE
+# ---- the lab, broken and mended at run time (tests/lab/README.md)
 
-break_dns() {
-  echo "$1 $2 $3" >> "$LAB_STATE/faults"
-  unbound-control -q -c "$LAB_STATE/unbound.conf" flush "$1"
-  unbound-control -q -c "$LAB_STATE/unbound.conf" flush_type "$1" "$2"
+forget() { unbound-control -q -c "$LAB_STATE/unbound.conf" "$@"; }
+break_dns() {  # break_dns NAME TYPE ACTION...; mend_dns NAME TYPE
+  echo "$*" >> "$LAB_STATE/faults"
+  forget flush "$1"
+  forget flush_type "$1" "$2"
+  forget flush_bogus
 }
 mend_dns() { break_dns "$1" "$2" none; }
 resolver() { "$LAB" resolver "$1"; }
+rezone() { "$LAB_DIR/rezone" "$@"; }
+behave() { echo "$*" >> "$LAB_STATE/behaviour"; }  # behave smtp|https|body NAME WHAT
+answered() { [[ $(answer "$1" "${3:-postfix}") =~ $2 ]]; }  # answered KEY PATTERN [DIALECT]
+becomes() {  # becomes WHAT SECONDS KEY PATTERN [DIALECT]
+  wait_for "$2" answered "${@:3}"
+  result $? "$1" "'$4' expected, got '$(answer "$3" "${5:-postfix}")'"
+}
+stays() {  # stays WHAT SECONDS KEY PATTERN: every answer in that time
+  local end=$((SECONDS + $2)) got
+  while [ $SECONDS -lt $end ]; do
+    got=$(answer "$3")
+    [[ $got =~ $4 ]] || { result 1 "$1" "'$4' expected, got '$got'"; return; }
+    sleep 1
+  done
+  result 0 "$1"
+}
+logged() { grep -qE "$1" "$LOG"; }

@@ -1,32 +1,36 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The host's own Postfix in a throw-away overlay of /, inside the lab.  To be sourced.
+# A Postfix in a throw-away overlay of a root tree, inside the lab: the host's own, or that of
+# POSTFIX_TREE.  To be sourced.
 #
-#   postfix_start SOCKET-DIRECTORY TABLES   as smtp_tls_policy_maps; the directory is /run/lab there
+#   postfix_start SOCKET-DIRECTORY TABLES [PARAMETER=VALUE...]
+#       TABLES as smtp_tls_policy_maps; the directory is /run/lab there
+#   postfix_set PARAMETER=VALUE...          from now on
 #   postfix_send ADDRESS...                 one message each
 #   postfix_wait COUNT SECONDS              until so many recipients have a status in the log
 # The log is $MAILLOG.
 
 postfix_start() {
-  local tree=$LAB_STATE/postfix root=$LAB_STATE/postfix/root sockets=$1 maps=$2 node
+  local tree=$LAB_STATE/postfix root=$LAB_STATE/postfix/root sockets=$1 node
+  shift
   if [ "$(awk '{ n += $3 } END { print n }' /proc/self/uid_map)" = 1 ]; then
     echo "Postfix needs real root: it runs under several user ids" >&2
     return 1
   fi
   POSTFIX_ROOT=$root MAILLOG=$root/var/log/maillog
   mkdir -p "$tree" && mount -t tmpfs tmpfs "$tree" && mkdir "$tree"/{up,work,root}
-  mount -t overlay overlay -o "lowerdir=/,upperdir=$tree/up,workdir=$tree/work" "$root"
+  mount -t overlay overlay -o "lowerdir=${POSTFIX_TREE:-/},upperdir=$tree/up,workdir=$tree/work" "$root"
   mount -t tmpfs -o mode=755 tmpfs "$root/dev"
   ln -s /proc/self/fd "$root/dev/fd"
   for node in null zero full random urandom tty; do
     : > "$root/dev/$node" && mount --bind "/dev/$node" "$root/dev/$node"
   done
-  mount -t proc proc "$root/proc"
+  mkdir -p "$root/proc" && mount -t proc proc "$root/proc"
   mkdir -p "$root/run/lab" && mount --bind "$sockets" "$root/run/lab"
   rm -f "$root/etc/resolv.conf" && cp /etc/resolv.conf "$root/etc/resolv.conf"
   cp "$LAB_CA" "$root/etc/lab-ca.pem" && chmod 644 "$root/etc/lab-ca.pem"
   mkdir -p "$root/tmp" "$root/var/log" && rm -f "$MAILLOG"
-  postfix_configure "$maps" > "$LAB_STATE/postfix.out" 2>&1 || {
+  postfix_configure "smtp_tls_policy_maps=$1" "${@:2}" > "$LAB_STATE/postfix.out" 2>&1 || {
     cat "$LAB_STATE/postfix.out" >&2
     return 1
   }
@@ -43,7 +47,7 @@ postfix_configure() {
     inet_interfaces=127.0.0.1 inet_protocols=all maillog_file=/var/log/maillog \
     smtputf8_enable=yes smtp_connection_cache_on_demand=no smtp_dns_support_level=dnssec \
     smtp_host_lookup=dns smtp_tls_security_level=may smtp_tls_CAfile=/etc/lab-ca.pem \
-    smtp_tls_dane_insecure_mx_policy=may smtp_tls_loglevel=summary,certmatch "smtp_tls_policy_maps=$1" &&
+    smtp_tls_dane_insecure_mx_policy=may smtp_tls_loglevel=summary,certmatch "$@" &&
   in_postfix postconf -F '*/*/chroot=n' &&
   in_postfix postconf -M 'postlog/unix-dgram=postlog unix-dgram n - n - 1 postlogd' &&
   in_postfix rm -f /var/spool/postfix/pid/master.pid &&
@@ -63,3 +67,5 @@ postfix_done() { grep -o 'to=<[^>]*>.*status=' "$MAILLOG" | sed 's/>.*//' | sort
 postfix_has() { [ "$(postfix_done)" -ge "$1" ]; }
 
 postfix_wait() { wait_for "$2" postfix_has "$1"; }
+
+postfix_set() { in_postfix postconf -e "$@" && in_postfix postfix reload 2> "$LAB_STATE/reload.out"; }

@@ -2,7 +2,16 @@
 """The name server of all domains: passes queries on to NSD, except those the table breaks.
 
 More faults, or other ones, at run time: lines "NAME TYPE ACTION" in the state directory's file
-"faults" (action "none" lifts a fault of the table).  The file is read when it changes.
+"faults"; it is read when it changes, and the last line of a question wins.  Actions:
+
+  servfail refused formerr nxdomain   this rcode and nothing else
+  empty                 no error, no answer, and no proof of that
+  drop                  no reply
+  delay SECONDS         the true reply, later
+  forge DATA [| DATA]   unsigned records with this data (as a zone file writes it), TTL 5
+  strip                 the true reply without its signatures and proofs
+  bogus                 the true reply with signatures that are wrong
+  none                  lifts a fault, of the table as well
 """
 
 import asyncio
@@ -13,65 +22,103 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 
+from behaviour import Rereader
 from table import HIDDEN_NS, ZONE_NS
 
 UPSTREAM = (HIDDEN_NS, 53)
 PATIENCE = 5.0  # seconds to wait for NSD
+FORGED_TTL = 5
+SIGNATURES = {dns.rdatatype.RRSIG, dns.rdatatype.NSEC, dns.rdatatype.NSEC3}
+RCODES = {"servfail", "refused", "formerr", "nxdomain"}
 
 
 class Faults:
     def __init__(self, table, path):
-        self.table, self.path = table.faults, path
-        self.stamp, self.rules = None, dict(table.faults)
+        self.table, self.file = table.faults, Rereader(path)
+        self.rules = dict(table.faults)
 
-    def action(self, name, rtype):
-        self.refresh()
-        return self.rules.get((name, rtype), "none")
-
-    def refresh(self):
-        try:
-            status = os.stat(self.path)
-        except FileNotFoundError:
-            return
-        stamp = (status.st_mtime_ns, status.st_size)
-        if stamp == self.stamp:
-            return
-        self.stamp, self.rules = stamp, dict(self.table)
-        with open(self.path, encoding="ascii") as file:
-            for name, rtype, action in (line.split() for line in file if line.strip()):
-                self.rules[(name, rtype)] = action
-
-    def reply(self, wire):
-        """None: pass the query on.  Else the answer; empty: none at all."""
-        query = dns.message.from_wire(wire)
+    def action(self, query):
+        """The fault of this query's question, as words."""
+        if self.file.changed():
+            self.rules = dict(self.table)
+            for line in self.file.lines:
+                name, rtype, action = line.split(" ", 2)
+                self.rules[name, rtype] = action
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
-        action = self.action(name, dns.rdatatype.to_text(question.rdtype))
-        if action == "none":
-            return None
-        if action == "drop":
-            return b""
-        reply = dns.message.make_response(query)
-        reply.flags |= dns.flags.AA
-        reply.set_rcode(dns.rcode.from_text(action))
-        return reply.to_wire()
+        return self.rules.get((name, dns.rdatatype.to_text(question.rdtype)), "none").split(" ", 1)
+
+
+def made_up(query, verb, words):
+    """A reply that NSD has no part in."""
+    reply = dns.message.make_response(query)
+    reply.flags |= dns.flags.AA
+    if verb in RCODES:
+        reply.set_rcode(dns.rcode.from_text(verb))
+    if verb == "forge":
+        question = query.question[0]
+        data = [text.strip() for text in words.split("|")]
+        reply.answer.append(dns.rrset.from_text(question.name, FORGED_TTL, "IN",
+                                                dns.rdatatype.to_text(question.rdtype), *data))
+    return reply.to_wire()
+
+
+def tampered(wire, verb):
+    """NSD's reply with its signatures taken away or broken."""
+    reply = dns.message.from_wire(wire)
+    for section in (reply.answer, reply.authority):
+        if verb == "strip":
+            section[:] = [rrset for rrset in section if rrset.rdtype not in SIGNATURES]
+            continue
+        for rrset in section:
+            broken = [item.replace(signature=item.signature[::-1]) for item in rrset
+                      if rrset.rdtype == dns.rdatatype.RRSIG]
+            if broken:
+                rrset.clear()
+                rrset.update(broken)
+    return reply.to_wire()
+
+
+async def answer(faults, wire, ask):
+    """The reply to one query, or nothing; `ask` brings NSD's."""
+    query = dns.message.from_wire(wire)
+    verb, *words = faults.action(query)
+    if verb == "drop":
+        return None
+    if verb in RCODES or verb in ("empty", "forge"):
+        return made_up(query, verb, "".join(words))
+    if verb == "delay":
+        await asyncio.sleep(float(words[0]))
+    reply = await ask(wire)
+    return tampered(reply, verb) if reply and verb in ("strip", "bogus") else reply
 
 
 class Relay(asyncio.DatagramProtocol):
-    """Sends one query to NSD and hands its answer to `deliver`."""
+    """Sends one query to NSD; its answer becomes the future's result."""
 
-    def __init__(self, wire, deliver):
-        self.wire, self.deliver = wire, deliver
+    def __init__(self, wire):
+        self.wire = wire
+        self.reply = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport):
-        self.transport = transport
         transport.sendto(self.wire)
-        asyncio.get_running_loop().call_later(PATIENCE, transport.close)
 
     def datagram_received(self, data, _):
-        self.deliver(data)
-        self.transport.close()
+        if not self.reply.done():
+            self.reply.set_result(data)
+
+
+async def ask_udp(wire):
+    transport, relay = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Relay(wire), remote_addr=UPSTREAM)
+    try:
+        return await asyncio.wait_for(relay.reply, PATIENCE)
+    except asyncio.TimeoutError:
+        return None
+    finally:
+        transport.close()
 
 
 class Front(asyncio.DatagramProtocol):
@@ -83,28 +130,21 @@ class Front(asyncio.DatagramProtocol):
         self.transport = transport
 
     def datagram_received(self, wire, client):
-        forged = self.faults.reply(wire)
-        if forged is None:
-            task = asyncio.ensure_future(self.relay(wire, client))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
-        elif forged:
-            self.transport.sendto(forged, client)
+        task = asyncio.ensure_future(self.serve(wire, client))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
-    async def relay(self, wire, client):
-        loop = asyncio.get_running_loop()
-        await loop.create_datagram_endpoint(
-            lambda: Relay(wire, lambda data: self.transport.sendto(data, client)),
-            remote_addr=UPSTREAM)
+    async def serve(self, wire, client):
+        reply = await answer(self.faults, wire, ask_udp)
+        if reply:
+            self.transport.sendto(reply, client)
 
     async def serve_tcp(self, reader, writer):
         try:
             while True:
-                wire = await read_message(reader)
-                forged = self.faults.reply(wire)
-                answer = await ask_tcp(wire) if forged is None else forged
-                if answer:
-                    writer.write(struct.pack("!H", len(answer)) + answer)
+                reply = await answer(self.faults, await read_message(reader), ask_tcp)
+                if reply:
+                    writer.write(struct.pack("!H", len(reply)) + reply)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -117,9 +157,9 @@ async def read_message(reader):
 async def ask_tcp(wire):
     reader, writer = await asyncio.open_connection(*UPSTREAM)
     writer.write(struct.pack("!H", len(wire)) + wire)
-    answer = await read_message(reader)
+    reply = await read_message(reader)
     writer.close()
-    return answer
+    return reply
 
 
 async def start(table, state):

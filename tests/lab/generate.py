@@ -49,7 +49,7 @@ def certificates(table, directory):
         if not host.cname:
             path = os.path.join(directory, host.name + ".pem")
             leafs[host.name] = authority.server(path, host.name, host.cert)
-    kinds = {"wrong-name", "expired", "self-signed", "cn-only"}
+    kinds = {"wrong-name", "expired", "self-signed", "cn-only", "wildcard"}
     for domain in table.domains:
         if domain.sts:
             host = "mta-sts." + domain.name

@@ -49,7 +49,6 @@ server:
   module-config: "validator iterator"
   do-not-query-localhost: no
   root-hints: "{zones}/root-hints"
-  trust-anchor-file: "{zones}/trust-anchor"
   trust-anchor-signaling: no
   local-zone: "test." nodefault
   local-zone: "example." nodefault
@@ -57,6 +56,7 @@ server:
   val-bogus-ttl: 5
   cache-max-negative-ttl: 60
   edns-buffer-size: 1232
+  {mode}
 remote-control:
   control-enable: yes
   control-interface: {state}/unbound.ctl
@@ -64,17 +64,28 @@ remote-control:
 """
 
 
+# How the resolver treats DNSSEC; the last two ways are broken ones.
+MODES = {
+    "start": 'trust-anchor-file: "{zones}/trust-anchor"',
+    "permissive": 'trust-anchor-file: "{zones}/trust-anchor"\n  val-permissive-mode: yes',
+    "no-anchor": "",
+}
+
+
 def quiet(*command):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def own_network(state):
-    """Loopback, a default route that leads nowhere, and a resolv.conf only we see."""
+def own_network(state, internet):
+    """Loopback with all addresses, a default route that leads nowhere, and a resolv.conf only we see."""
     quiet("ip", "link", "set", "lo", "up")
     # Programs that ask "is there IPv4, IPv6?" look for a default route.
     quiet("ip", "route", "add", "default", "dev", "lo")
     if os.path.exists("/proc/net/if_inet6"):
         quiet("ip", "-6", "route", "add", "default", "dev", "lo")
+        addresses = [host.ip6 for host in internet.hosts.values() if host.ip6]
+        subprocess.run(["ip", "-6", "-batch", "-"], check=True, text=True, input="".join(
+            f"address add {address}/128 dev lo nodad\n" for address in addresses))
     path = os.path.join(state, "resolv.conf")
     with open(path, "w", encoding="ascii") as file:
         file.write(f"nameserver {tables.RESOLVER}\noptions edns0 trust-ad\n")
@@ -90,7 +101,11 @@ def nsd_configuration(name, addresses, zones, places):
 
 
 def write_configuration(data, state, internet):
-    places = {"state": state, "zones": os.path.join(data, "zones"), "resolver": tables.RESOLVER}
+    places = {"state": state, "zones": os.path.join(state, "zones")}
+    # Links, so that a zone can be replaced for this run alone.
+    os.mkdir(places["zones"])
+    for name in os.listdir(os.path.join(data, "zones")):
+        os.symlink(os.path.join(data, "zones", name), os.path.join(places["zones"], name))
     domains = [zone for zone, kind in internet.zones.items() if kind != "absent"]
     top = [".", *internet.tlds]
     # Two servers: one that held both a parent and its child would answer for the child at once,
@@ -98,11 +113,17 @@ def write_configuration(data, state, internet):
     texts = {
         "nsd-top": nsd_configuration("nsd-top", [tables.ROOT_NS, tables.TLD_NS], top, places),
         "nsd-zones": nsd_configuration("nsd-zones", [tables.HIDDEN_NS], domains, places),
-        "unbound": UNBOUND.format(**places),
     }
     for name, text in texts.items():
         with open(os.path.join(state, name + ".conf"), "w", encoding="ascii") as file:
             file.write(text)
+
+
+def write_resolver_configuration(state, mode):
+    zones = os.path.join(state, "zones")
+    with open(os.path.join(state, "unbound.conf"), "w", encoding="ascii") as file:
+        file.write(UNBOUND.format(state=state, zones=zones, resolver=tables.RESOLVER,
+                                  mode=MODES[mode].format(zones=zones)))
 
 
 def spawn(state, name, *command, **options):
@@ -129,10 +150,12 @@ def wait_for_dns(server, name, flag, process):
         time.sleep(0.02)
 
 
-def start_resolver(state):
+def start_resolver(state, mode="start"):
+    write_resolver_configuration(state, mode)
     process = spawn(state, "unbound", "/usr/sbin/unbound", "-d", "-c",
                     os.path.join(state, "unbound.conf"))
-    wait_for_dns(tables.RESOLVER, ".", dns.flags.AD, process)
+    wait_for_dns(tables.RESOLVER, ".", dns.flags.RA if mode == "no-anchor" else dns.flags.AD,
+                 process)
 
 
 def stop_resolver(state):
@@ -154,7 +177,7 @@ def bound(address, port):
 
 def bring_up(data, state):
     internet = tables.load()
-    own_network(state)
+    own_network(state, internet)
     write_configuration(data, state, internet)
     nsds = [spawn(state, name, "/usr/sbin/nsd", "-d", "-c", os.path.join(state, name + ".conf"))
             for name in ("nsd-top", "nsd-zones")]

@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 DAY = datetime.timedelta(days=1)
 LIFE = 60 * DAY
+FOREIGN = b"another key "  # before a key, to get the digest of none
 
 
 def new_key():
@@ -67,10 +68,12 @@ class Authority:
     def server(self, path, host, kind="good"):
         """Writes key and chain for `host` to `path`; returns the certificate.
 
-        Kinds: good, self-signed, wrong-name, expired, cn-only (no DNS-ID).
+        Kinds: good, self-signed, wrong-name, expired, cn-only (no DNS-ID), wildcard (for the
+        leftmost label), leaf-only (signed by the CA, which is not in the chain).
         """
         key = new_key()
-        subject = "elsewhere.invalid" if kind == "wrong-name" else host
+        subject = {"wrong-name": "elsewhere.invalid",
+                   "wildcard": "*." + host.partition(".")[2]}.get(kind, host)
         if kind == "self-signed":
             leaf = self.sign(name(subject), key.public_key(), subject,
                              issuer=name(subject), signer=key)
@@ -81,26 +84,42 @@ class Authority:
                                     serialization.PrivateFormat.PKCS8,
                                     serialization.NoEncryption())
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            chain = b"" if kind == "self-signed" else pem(self.certificate)
+            chain = b"" if kind in ("self-signed", "leaf-only") else pem(self.certificate)
             file.write(private + pem(leaf) + chain)
         return leaf
 
 
-def key_digest(path):
-    """SHA-256 of the public key in a file that server() wrote."""
+def pin(path, kind):
+    """The SHA-256 by which Postfix recognises what a TLSA record of this kind stands for, of the
+    certificate in a file that server() wrote."""
     with open(path, "rb") as file:
         leaf = x509.load_pem_x509_certificate(file.read().split(b"KEY-----\n")[-1])
-    return hashlib.sha256(spki(leaf)).hexdigest()
+    what = {"mismatch": FOREIGN + spki(leaf), "cert": der(leaf), "full-cert": der(leaf)}
+    return hashlib.sha256(what.get(kind, spki(leaf))).hexdigest()
 
 
-def tlsa(kind, leaf, authority):
-    """One TLSA record's data in presentation form."""
-    digest = hashlib.sha256(spki(leaf)).hexdigest()
-    other = hashlib.sha256(b"another key " + spki(leaf)).hexdigest()
+def der(certificate):
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def tlsa(kind, leaf, anchor):
+    """One TLSA record's data in presentation form; `anchor` is the CA's certificate."""
+    key = spki(leaf)
+    digest = hashlib.sha256(key).hexdigest()
     return {
         "good": f"3 1 1 {digest}",
-        "mismatch": f"3 1 1 {other}",
+        "mismatch": f"3 1 1 {hashlib.sha256(b'another key ' + key).hexdigest()}",
+        "sha512": f"3 1 2 {hashlib.sha512(key).hexdigest()}",
+        "sha512-mismatch": f"3 1 2 {hashlib.sha512(b'another key ' + key).hexdigest()}",
+        "cert": f"3 0 1 {hashlib.sha256(der(leaf)).hexdigest()}",
+        "full": f"3 1 0 {key.hex()}",
+        "full-cert": f"3 0 0 {der(leaf).hex()}",
         "pkix": f"1 1 1 {digest}",
         "unknown-digest": f"3 1 9 {digest}",
-        "ta": f"2 1 1 {hashlib.sha256(spki(authority.certificate)).hexdigest()}",
+        "short": f"3 1 1 {digest[:-2]}",
+        "bad-selector": f"3 7 1 {digest}",
+        "bad-usage": f"9 1 1 {digest}",
+        "ta": f"2 1 1 {hashlib.sha256(spki(anchor)).hexdigest()}",
+        "ta-cert": f"2 0 1 {hashlib.sha256(der(anchor)).hexdigest()}",
+        "ta-full": f"2 0 0 {der(anchor).hex()}",
     }[kind]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the table's SMTP servers and policy hosts do, seen by a client, compared with the table."""
 
-import hashlib
 import http.client
 import smtplib
 import socket
@@ -23,6 +22,8 @@ CERTIFICATE_ERRORS = {
     "self-signed": "self-signed certificate",
     "wrong-name": "Hostname mismatch",
     "cn-only": "Hostname mismatch",
+    "wildcard": "verified",
+    "leaf-only": "verified",
     "expired": "certificate has expired",
 }
 
@@ -43,24 +44,32 @@ def differs(expected, got):
 
 def starttls(host, context, name):
     """Opens TLS by STARTTLS; returns the certificate in DER."""
-    with smtplib.SMTP(host.ip, 25, "client.test", timeout=PATIENCE) as client:
+    with smtplib.SMTP(host.addresses()[-1], 25, "client.test", timeout=PATIENCE) as client:
         client.ehlo()
         if not client.has_extn("starttls"):
             return None
-        client.docmd("STARTTLS")
+        code, _ = client.docmd("STARTTLS")
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, "STARTTLS")
         with context.wrap_socket(client.sock, server_hostname=name) as secure:
             client.sock = client.file = None
             return secure.getpeercert(binary_form=True)
 
 
 def smtp_result(host, authority):
-    """down, plain, or what a client that verifies says."""
+    """down, plain, busy, refuses, broken, or what a client that verifies says."""
     try:
         found = starttls(host, verifying(authority), host.name)
     except ConnectionRefusedError:
         return "down"
+    except smtplib.SMTPConnectError:
+        return "busy"
+    except smtplib.SMTPResponseException:
+        return "refuses"
     except ssl.SSLCertVerificationError as error:
         return error.verify_message
+    except (ssl.SSLError, ConnectionResetError):
+        return "broken"
     return "verified" if found else "plain"
 
 
@@ -77,17 +86,15 @@ def without_sni(host):
 
 
 def tlsa_fits(host, kind, records, authority):
-    """Does a record of this kind fit what the server shows (or, if "mismatch", not)?"""
+    """Is there the record of this kind for what the server shows?"""
     leaf = x509.load_der_x509_certificate(starttls(host, unverified(), host.name))
     with open(authority, "rb") as file:
         anchor = x509.load_pem_x509_certificate(file.read())
-    digest = hashlib.sha256(pki.spki(anchor if kind == "ta" else leaf)).hexdigest()
-    prefix = {"good": "3 1 1", "mismatch": "3 1 1", "ta": "2 1 1", "pkix": "1 1 1",
-              "unknown-digest": "3 1 9"}[kind]
-    mine = [r.split(" ", 3)[3].replace(" ", "") for r in records if r.startswith(prefix)]
-    if kind == "mismatch":
-        return None if any(data != digest for data in mine) else f"no foreign {prefix} record"
-    return None if digest in mine else f"no {prefix} record with {digest}: {mine}"
+    wanted = pki.tlsa(kind, leaf, anchor)
+    found = [f"{r.rsplit(' ', 1)[0]} {r.rsplit(' ', 1)[1]}" if r.count(" ") == 3
+             else " ".join(r.split(" ", 3)[:3]) + " " + r.split(" ", 3)[3].replace(" ", "")
+             for r in records]
+    return None if wanted in found else f"no {kind} record {wanted}: {found}"
 
 
 def smtp_checks(table, authority):
@@ -102,11 +109,11 @@ def smtp_checks(table, authority):
 
     for host in table.hosts.values():
         server = table.server_of(host.name)
-        if host.ip:
+        if host.addresses():
             yield f"{host.name} SMTP", lambda h=host: check(h)
-        if host.ip and host.smtp == "starttls":
+        if host.addresses() and host.smtp == "starttls":
             yield f"{host.name} SMTP without SNI", lambda h=host: without_sni(h)
-        served = server.smtp == "starttls" and server.ip
+        served = server.smtp == "starttls" and server.addresses()
         if host.tlsa and served and not probe_dns.broken(table, "_25._tcp." + host.name, "TLSA"):
             yield f"{host.name} TLSA", lambda a=host, h=server: check_tlsa(a, h)
 
@@ -114,7 +121,7 @@ def smtp_checks(table, authority):
 # ---- HTTPS
 
 def fetch(address, name, authority):
-    """(what happened, seconds, body) of one GET, by a client that verifies."""
+    """(what happened, seconds, body) of one GET, by a client that verifies and reads 64 KiB."""
     start = time.monotonic()
     context = verifying(authority)
     client = http.client.HTTPSConnection(name, context=context)
@@ -123,23 +130,35 @@ def fetch(address, name, authority):
             client.sock = context.wrap_socket(plain, server_hostname=name)
             client.request("GET", https_hosts.PATH)
             reply = client.getresponse()
-            body = reply.read().decode()
+            body = reply.read(https_hosts.BIG + 1).decode()
             kind = reply.headers.get("Content-Type", "")
-    except ssl.SSLCertVerificationError as error:
-        return error.verify_message, 0.0, ""
-    except ConnectionRefusedError:
-        return "refused", 0.0, ""
-    except TimeoutError:
-        return "timeout", 0.0, ""
-    return f"{reply.status} {kind} {len(body)}", time.monotonic() - start, body
+            whole = reply.length in (None, 0)
+    except tuple(TROUBLE) as error:
+        said = getattr(error, "verify_message", None)
+        return said or next(TROUBLE[t] for t in type(error).__mro__ if t in TROUBLE), 0.0, ""
+    seconds = time.monotonic() - start
+    return f"{reply.status} {kind} {len(body)}{'' if whole else ' and more'}", seconds, body
+
+
+# What Python raises, and what we call it.
+TROUBLE = {
+    ssl.SSLError: "TLS",
+    ConnectionRefusedError: "refused",
+    TimeoutError: "timeout",
+    http.client.RemoteDisconnected: "closed",
+    http.client.LineTooLong: "long line",
+}
+# How a client sees the kinds that give no policy.
+SEEN = {"404": "404 ", "500": "500 ", "redirect": "301 ", "html": "200 text/html", "no-type": "200  ",
+        "big": f" {https_hosts.BIG + 1}", "huge": "and more", "big-headers": "long line",
+        "close": "closed", "short": "and more", "old-tls": "TLS", "refused": "refused",
+        **{kind: "timeout" for kind in https_hosts.HANGING}}
 
 
 def check_https(domain, authority):
     sts, name = domain.sts, "mta-sts." + domain.name
     found, seconds, body = fetch(sts.ip, name, authority)
-    expected = {"404": "404 ", "redirect": "301 ", "html": "200 text/html", "hang": "timeout",
-                "refused": "refused", "big": f" {https_hosts.BIG + 1}"}.get(sts.https)
-    expected = expected or CERTIFICATE_ERRORS.get(sts.https, "verified")
+    expected = SEEN.get(sts.https) or CERTIFICATE_ERRORS.get(sts.https, "verified")
     if expected == "verified":
         expected = f"200 text/plain; charset=utf-8 {len(sts.policy())}"
         if body != sts.policy():

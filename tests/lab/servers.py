@@ -16,10 +16,11 @@ import table
 async def main(data, state):
     internet = table.load()
     await dns_front.start(internet, state)
-    await https_hosts.start(internet, data, state)
+    listeners = await https_hosts.start(internet, data, state)
     await smtp_sinks.start(internet, data, state)
     print("ready", flush=True)
     await asyncio.Event().wait()
+    del listeners
 
 
 asyncio.run(main(*sys.argv[1:]))

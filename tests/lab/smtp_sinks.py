@@ -6,6 +6,7 @@ import os
 import ssl
 
 import tls
+from behaviour import Behaviour
 from journal import Journal
 
 IDLE = 60.0  # seconds until a silent client is dropped
@@ -14,8 +15,8 @@ IDLE = 60.0  # seconds until a silent client is dropped
 class Session:
     """One connection.  Commands come as lines; every known one has a method."""
 
-    def __init__(self, host, context, journal, reader, writer):
-        self.host, self.context, self.journal = host, context, journal
+    def __init__(self, host, kind, context, journal, reader, writer):
+        self.host, self.kind, self.context, self.journal = host, kind, context, journal
         self.reader, self.writer = reader, writer
         self.secure, self.sender, self.recipients = False, "", []
 
@@ -23,6 +24,9 @@ class Session:
         self.writer.write(text.replace("\n", "\r\n").encode() + b"\r\n")
 
     async def run(self):
+        if self.kind == "busy":
+            self.say(f"421 4.3.2 {self.host.name} is busy")
+            return
         self.say(f"220 {self.host.name} ESMTP")
         while True:
             line = await asyncio.wait_for(self.reader.readline(), IDLE)
@@ -40,7 +44,7 @@ class Session:
 
     async def on_ehlo(self, _):
         extensions = ["PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"]
-        if self.host.smtp == "starttls" and not self.secure:
+        if self.kind in ("starttls", "refuses", "broken") and not self.secure:
             extensions.append("STARTTLS")
         lines = [self.host.name] + extensions
         self.say("\n".join(f"250-{line}" for line in lines) + "\n250 SMTPUTF8")
@@ -49,11 +53,16 @@ class Session:
         self.say(f"250 {self.host.name}")
 
     async def on_starttls(self, _):
-        if self.host.smtp != "starttls" or self.secure:
+        if self.kind == "refuses":
+            self.say("454 4.7.0 TLS is not available")
+            return
+        if self.kind == "plain" or self.secure:
             self.say("502 5.5.1 No STARTTLS here")
             return
         self.say("220 2.0.0 Go ahead")
         await self.writer.drain()
+        if self.kind == "broken":
+            raise ConnectionError("as the table says")
         await self.writer.start_tls(self.context)
         self.secure = True
         self.journal.write(event="tls", host=self.host.name, sni=tls.sni_of(self.writer))
@@ -83,12 +92,15 @@ class Session:
 
 
 class Sink:
-    def __init__(self, host, context, journal):
+    def __init__(self, host, context, journal, behaviour):
         self.host, self.context, self.journal = host, context, journal
+        self.behaviour = behaviour
 
     async def serve(self, reader, writer):
+        kind = self.behaviour.of("smtp", self.host.name, self.host.smtp)
         try:
-            await Session(self.host, self.context, self.journal, reader, writer).run()
+            if kind != "down":
+                await Session(self.host, kind, self.context, self.journal, reader, writer).run()
         except (ConnectionError, ssl.SSLError, asyncio.TimeoutError, ValueError) as error:
             self.journal.write(event="error", host=self.host.name, text=repr(error))
         writer.close()
@@ -96,8 +108,9 @@ class Sink:
 
 async def start(table, data, state):
     journal = Journal(os.path.join(state, "smtp.log"))
+    behaviour = Behaviour(state)
     contexts = tls.Contexts(data)
     for host in table.hosts.values():
-        if host.ip and host.smtp != "down":
-            sink = Sink(host, contexts.of(host.name), journal)
-            await asyncio.start_server(sink.serve, host.ip, 25, backlog=128)
+        if host.addresses() and host.smtp != "down":
+            sink = Sink(host, contexts.of(host.name), journal, behaviour)
+            await asyncio.start_server(sink.serve, host.addresses(), 25, backlog=128)

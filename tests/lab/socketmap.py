@@ -48,14 +48,13 @@ def read_netstring(stream):
 
 
 def expand(answer, domain, data):
-    """Fills {policy} and {pin HOST} of a table's answer."""
+    """Fills {policy} and {pin HOST [KIND]} of a table's answer."""
     if "{policy}" in answer:
-        lines = domain.sts.policy().split()
-        lines = [f"{field} {value}" for field, value in zip(lines[::2], lines[1::2])]
-        answer = answer.replace(
-            "{policy}", " ".join(f"{{ policy_string = {line} }}" for line in lines))
-    return re.sub(r"\{pin ([^}]*)\}",
-                  lambda m: pki.key_digest(f"{data}/certs/{m[1]}.pem"), answer)
+        answer = answer.replace("{policy}", " ".join(
+            f"{{ policy_string = {line.strip()} }}"
+            for line in domain.sts.policy().splitlines() if line.strip()))
+    return re.sub(r"\{pin ([^ }]*) ?([^}]*)\}",
+                  lambda m: pki.pin(f"{data}/certs/{m[1]}.pem", m[2] or "good"), answer)
 
 
 def canonical(answer):

@@ -15,20 +15,26 @@ TABLE = os.environ.get("LAB_TABLE", os.path.join(HERE, "table.txt"))
 RESOLVER = "127.0.0.1"
 ROOT_NS, TLD_NS = "127.0.0.2", "127.0.0.3"    # one NSD
 ZONE_NS, HIDDEN_NS = "127.0.0.4", "127.0.0.5"  # the front, and the NSD behind it
-TLD_KINDS = {"nsec", "nsec3", "unsigned"}
-ZONE_KINDS = {"signed", "nsec3", "unsigned", "expired", "wrong-ds", "absent"}
+TLD_KINDS = {"nsec", "nsec3", "optout", "unsigned"}
+ZONE_KINDS = {"signed", "nsec3", "optout", "unsigned", "expired", "not-yet", "wrong-ds",
+              "no-signatures", "unknown-algorithm", "absent"}
+ALGORITHMS = {"RSASHA256", "RSASHA512", "ECDSAP256SHA256", "ECDSAP384SHA384", "ED25519", "ED448"}
+V6_NET = "fd5e:a1a::"  # SMTP servers' IPv6 addresses
 DIALECTS = {"postfix", "postfix-tlsrpt", "postfix-pins", "requiretls", "sts"}
 MAIL = {"sent-dane", "sent-verified", "sent-encrypted", "sent-clear", "deferred", "bounced"}
-FAULTS = {"servfail", "refused", "drop", "nxdomain"}
+FAULTS = {"servfail", "refused", "formerr", "drop", "nxdomain", "empty"}
 CHOICES = {  # attribute -> allowed values (tlsa takes several, separated by commas)
-    "addr": {"v4", "v6", "none"},
-    "tlsa": {"good", "mismatch", "pkix", "unknown-digest", "ta"},
-    "cert": {"good", "self-signed", "wrong-name", "expired"},
-    "smtp": {"starttls", "plain", "down"},
-    "https": {"good", "wrong-name", "expired", "self-signed", "cn-only", "404", "redirect", "html",
-              "big", "slow", "hang", "refused", "dead-first", "no-address", "chunked", "until-eof",
-              "cname"},
-    "txt": {"good", "none", "duplicate", "v10-beside", "invalid", "cname", "split"},
+    "addr": {"v4", "v6", "both", "none"},
+    "tlsa": {"good", "mismatch", "pkix", "unknown-digest", "ta", "sha512", "sha512-mismatch", "cert",
+             "full", "full-cert", "ta-full", "ta-cert", "short", "bad-selector", "bad-usage"},
+    "cert": {"good", "self-signed", "wrong-name", "expired", "wildcard", "leaf-only"},
+    "smtp": {"starttls", "plain", "down", "refuses", "broken", "busy"},
+    "https": {"good", "wrong-name", "expired", "self-signed", "cn-only", "404", "500", "redirect",
+              "html", "no-type", "big", "huge", "big-headers", "slow", "drip", "hang", "hang-connect",
+              "hang-tls", "hang-body", "close", "short", "old-tls", "refused", "dead-first",
+              "no-address", "chunked", "until-eof", "cname", "wildcard"},
+    "txt": {"good", "none", "duplicate", "v10-beside", "invalid", "cname", "split", "spf-beside",
+            "extended", "no-id", "long-id", "upper"},
 }
 
 
@@ -42,7 +48,13 @@ class Host:
     cert: str = "good"
     smtp: str = "starttls"
     cname: str = ""
+    at: str = ""          # the address records' owner, if it is not the name: a wildcard
+    tlsa_owner: str = ""  # the same for the TLSA records
     ip: str = ""
+    ip6: str = ""
+
+    def addresses(self):
+        return [ip for ip in (self.ip, self.ip6) if ip]
 
 
 @dataclass
@@ -88,12 +100,15 @@ class Domain:
     mail: list = field(default_factory=list)
     within: float = 31.0
     settles: tuple = ()
+    debatable: str = ""
 
 
 @dataclass
 class Table:
     tlds: dict = field(default_factory=dict)
     zones: dict = field(default_factory=dict)
+    zone_options: dict = field(default_factory=dict)  # zone -> {"alg": …, "ttl": …}
+    records: list = field(default_factory=list)       # (owner, type, data) beside the others
     hosts: dict = field(default_factory=dict)
     domains: list = field(default_factory=list)
     spoils: list = field(default_factory=list)
@@ -154,9 +169,15 @@ class Reader:
                 except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
                     raise SystemExit(f"{path}:{number}: {error!r}") from error
         for name in self.implied:
-            self.table.hosts.setdefault(name, Host(name))
+            if not self.owned(name):
+                self.table.hosts.setdefault(name, Host(name))
         number_servers(self.table)
         return self.table
+
+    def owned(self, name):
+        """Does a "record" line say what this name is: an alias, by CNAME or DNAME?"""
+        return any(owner == name or (rtype == "DNAME" and name.endswith("." + owner))
+                   for owner, rtype, _ in self.table.records)
 
     def statement(self, line):
         if self.domain and not line.startswith("domain "):
@@ -175,14 +196,18 @@ class Reader:
         self.table.tlds[words[0]] = words[1]
 
     def on_zone(self, _, words):
-        name, kind = words
+        name, kind = words[:2]
+        options = attributes(words)
         if kind not in ZONE_KINDS or name.split(".")[-1] not in self.table.tlds:
             raise ValueError(f"{name} {kind}")
+        if options.get("alg", "ED25519") not in ALGORITHMS:
+            raise ValueError(options["alg"])
         self.table.zones[name] = kind
+        self.table.zone_options[name] = options
 
     def on_domain(self, _, words):
         options = attributes(words)
-        self.on_zone("", words[:2])
+        self.on_zone("", words)
         self.domain = Domain(words[0], options["row"])
         self.table.domains.append(self.domain)
 
@@ -204,7 +229,8 @@ class Reader:
         options = attributes(words)
         for name in [word for word in words if "=" not in word]:
             self.table.zone_of(name)
-            host = Host(name, cname=options.get("cname", ""), tlsa_at=options.get("tlsa-at", ""))
+            host = Host(name, cname=options.get("cname", ""), tlsa_at=options.get("tlsa-at", ""),
+                        at=options.get("at", ""), tlsa_owner=options.get("tlsa-owner", ""))
             for attribute in ("addr", "cert", "smtp"):
                 setattr(host, attribute,
                         check(attribute, options.get(attribute, getattr(host, attribute))))
@@ -223,6 +249,14 @@ class Reader:
 
     def on_body(self, rest, _):
         self.domain.sts.body = rest.encode("ascii").decode("unicode_escape")
+
+    def on_record(self, rest, _):
+        owner, rtype, data = rest.split(None, 2)
+        self.table.zone_of(owner.removeprefix("*."))
+        self.table.records.append((owner, rtype, data))
+
+    def on_debatable(self, rest, _):
+        self.domain.debatable = rest
 
     def on_spoil(self, _, words):
         self.table.spoils.append((words[0], words[1]))
@@ -258,7 +292,9 @@ def number_servers(table):
         return f"127.{net}.{count // 250}.{count % 250 + 1}"
 
     for count, host in enumerate(h for h in table.hosts.values() if not h.cname):
-        host.ip = {"v4": address(1, count), "v6": "::1", "none": ""}[host.addr]
+        v4, v6 = address(1, count), f"{V6_NET}{count + 1:x}"
+        host.ip, host.ip6 = {"v4": (v4, ""), "v6": ("", v6), "both": (v4, v6),
+                             "none": ("", "")}[host.addr]
     for count, sts in enumerate(d.sts for d in table.domains if d.sts):
         sts.ip = "::1" if sts.addr == "v6" else address(2, count)
         if sts.https == "dead-first":

@@ -11,22 +11,24 @@ import pki
 from table import ROOT_NS, TLD_NS, ZONE_NS
 
 DAY = 86400
-SIGNATURE_LIFE = 30 * DAY
+SIGNATURE_DAYS = 30
+ALGORITHM = "ECDSAP256SHA256"
+PRIVATE_ALGORITHM = "250"  # in the range no validator implements
 # Short, so that a test that changes a zone needs no patience.
 TTL = 60
 
 
-def head(zone, server):
+def head(zone, server, ttl=TTL):
     dot = "." if zone == "." else zone + "."
-    return [f"$ORIGIN {dot}", f"$TTL {TTL}",
-            f"@ IN SOA {server} hostmaster.nic.test. 1 3600 600 864000 {TTL}",
+    return [f"$ORIGIN {dot}", f"$TTL {ttl}",
+            f"@ IN SOA {server} hostmaster.nic.test. 1 3600 600 864000 {ttl}",
             f"@ IN NS {server}"]
 
 
-def sts_records(domain):
-    sts = domain.sts
+def sts_texts(sts):
+    """The strings of each TXT record at _mta-sts, as a zone file has them."""
     good = '"v=STSv1; id=20260101000000Z;"'
-    texts = {
+    return {
         "good": [good],
         "none": [],
         "duplicate": [good, '"v=STSv1; id=2;"'],
@@ -34,7 +36,16 @@ def sts_records(domain):
         "invalid": ['"v=STSv1; id=not-alphanumeric!"'],
         "cname": [good],
         "split": ['"v=STSv" "1; id=2026010" "1000000Z;"'],
+        "spf-beside": ['"v=spf1 -all"', good],
+        "extended": ['"v=STSv1; a.b=c; id=20260101000000Z; later=x"'],
+        "no-id": ['"v=STSv1; a=b;"'],
+        "long-id": [f'"v=STSv1; id={"1" * 33};"'],
+        "upper": ['"V=STSv1; id=20260101000000Z;"'],
     }[sts.txt]
+
+
+def sts_records(domain):
+    sts, texts = domain.sts, sts_texts(domain.sts)
     yield from named("_mta-sts", sts.txt == "cname", [f"TXT {text}" for text in texts])
     if sts.https != "no-address":
         addresses = [sts.dead_ip, sts.ip] if sts.dead_ip else [sts.ip]
@@ -56,18 +67,19 @@ def address_type(ip):
 def host_records(table, host, leafs, authority):
     if host.cname:
         yield f"{host.name}. IN CNAME {host.cname}."
-    elif host.ip:
-        yield f"{host.name}. IN {address_type(host.ip)} {host.ip}"
+    yield from (f"{host.at or host.name}. IN {address_type(ip)} {ip}" for ip in host.addresses())
     if host.tlsa_at:
         yield f"_25._tcp.{host.name}. IN CNAME {host.tlsa_at}."
+    owner = host.tlsa_at or host.tlsa_owner or "_25._tcp." + host.name
     for kind in host.tlsa:
         leaf = leafs[table.server_of(host.name).name]
-        yield f"{host.tlsa_at or '_25._tcp.' + host.name}. IN TLSA {pki.tlsa(kind, leaf, authority)}"
+        yield f"{owner}. IN TLSA {pki.tlsa(kind, leaf, authority.certificate)}"
 
 
 def zone_texts(table, leafs, authority):
     """The unsigned zones of the second level: name -> lines."""
-    texts = {name: head(name, "zone.nic.test.")
+    texts = {name: head(name, "zone.nic.test.",
+                        table.zone_options.get(name, {}).get("ttl", TTL))
              for name, kind in table.zones.items() if kind != "absent"}
     for domain in table.domains:
         for preference, host in domain.mx:
@@ -77,6 +89,8 @@ def zone_texts(table, leafs, authority):
             texts[domain.name] += sts_records(domain)
     for host in table.hosts.values():
         texts[table.zone_of(host.name)] += host_records(table, host, leafs, authority)
+    for owner, rtype, data in table.records:
+        texts[table.zone_of(owner.removeprefix("*."))].append(f"{owner}. IN {rtype} {data}")
     return texts
 
 
@@ -98,23 +112,29 @@ class Signer:
         with open(self.path(zone), "w", encoding="ascii") as file:
             file.write("\n".join(lines) + "\n")
 
-    def sign(self, zone, lines, kind, spoils=()):
+    def sign(self, zone, lines, kind, spoils=(), algorithm=ALGORITHM):
         """Writes the zone, signs it unless it is unsigned, and returns its DS lines."""
         self.write(zone, lines)
         if kind == "unsigned":
             return []
-        key = self.run("ldns-keygen", "-a", "ECDSAP256SHA256", "-k", zone)
-        start, end = self.now - DAY, self.now + SIGNATURE_LIFE
-        if kind == "expired":
-            start, end = self.now - 20 * DAY, self.now - 10 * DAY
-        options = ["-n", "-t", "0"] if kind == "nsec3" else []
-        self.run("ldns-signzone", *options, "-i", str(start), "-e", str(end), "-o", zone,
-                 "-f", self.path(zone), self.path(zone), key)
+        key = self.run("ldns-keygen", "-a", algorithm,
+                       *(["-b", "2048"] if algorithm.startswith("RSA") else []), "-k", zone)
+        # Such a zone has a DS, as if its signatures had been stripped on the way.
+        if kind != "no-signatures":
+            self.sign_file(zone, key, kind)
         if spoils:
             self.spoil(zone, spoils)
         with open(os.path.join(self.directory, key + ".ds"), encoding="ascii") as file:
-            ds = file.read().strip()
-        return [wrong_digest(ds) if kind == "wrong-ds" else ds]
+            return [altered(file.read().strip(), kind)]
+
+    def sign_file(self, zone, key, kind, file=None):
+        """Signs the zone's file (by another name, if given) in place."""
+        day = {"expired": (-20, -10), "not-yet": (10, 20)}.get(kind, (-1, SIGNATURE_DAYS))
+        options = {"nsec3": ["-n", "-t", "0"], "optout": ["-n", "-t", "0", "-p"]}.get(kind, [])
+        path = self.path(file or zone)
+        self.run("ldns-signzone", *options, "-i", str(self.now + day[0] * DAY),
+                 "-e", str(self.now + day[1] * DAY), "-o", zone,
+                 "-f", path, path, key)
 
     def spoil(self, zone, spoils):
         with open(self.path(zone), encoding="ascii") as file:
@@ -129,9 +149,13 @@ class Signer:
         self.write(zone, lines)
 
 
-def wrong_digest(ds):
+def altered(ds, kind):
+    """The DS record as the parent has it, right or wrong."""
     fields = ds.split()
-    fields[-1] = fields[-1][::-1]
+    if kind == "wrong-ds":
+        fields[-1] = fields[-1][::-1]
+    if kind == "unknown-algorithm":  # all a validator knows of the zone: it can't validate it
+        fields[-3] = PRIVATE_ALGORITHM
     return " ".join(fields)
 
 
@@ -143,7 +167,8 @@ def build(table, directory, leafs, authority):
 
     def sign_one(zone):
         spoils = [s for s in table.spoils if table.zone_of(s[0]) == zone]
-        return zone, signer.sign(zone, texts[zone], table.zones[zone], spoils)
+        return zone, signer.sign(zone, texts[zone], table.zones[zone], spoils,
+                                 table.zone_options.get(zone, {}).get("alg", ALGORITHM))
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         delegations = dict(pool.map(sign_one, texts))

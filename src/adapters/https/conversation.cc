@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/https/conversation.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -22,8 +25,16 @@ tl::unexpected<FetchFailure> failed(FetchProblem problem, std::string text) {
   return tl::unexpected(FetchFailure{problem, std::move(text), {}});
 }
 
-bool is_no_route(int error) {
-  return error == ENETUNREACH || error == EHOSTUNREACH || error == EAFNOSUPPORT;
+/// Our own machine knows no way there.  A router on the way may say the same about the other side
+/// (ICMP): connecting a datagram socket, which sends nothing, tells the two apart.
+bool is_no_route(int error, const boost::asio::ip::tcp::endpoint& to) {
+  if (error == EAFNOSUPPORT) return true;
+  if (error != ENETUNREACH && error != EHOSTUNREACH) return false;
+  const int probe = ::socket(to.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (probe < 0) return true;
+  const bool has_route = ::connect(probe, to.data(), static_cast<socklen_t>(to.size())) == 0;
+  ::close(probe);
+  return !has_route;
 }
 
 /// Our machine refused, before anything was sent.
@@ -71,8 +82,9 @@ void Conversation::limit(Moment until, std::chrono::milliseconds shown) {
   });
 }
 
-FetchFailure Conversation::failed_connect(const error_code& error) {
-  no_route_ = is_no_route(error.value());
+FetchFailure Conversation::failed_connect(const error_code& error,
+                                          const boost::asio::ip::tcp::endpoint& to) {
+  no_route_ = is_no_route(error.value(), to);
   const auto problem = is_own(error.value()) ? FetchProblem::own : FetchProblem::connect;
   return {problem, "connect: " + error.message(), {}};
 }
@@ -81,10 +93,10 @@ Task<Conversation::Step> Conversation::connect(boost::asio::ip::tcp::endpoint en
   if (stopped_) co_return tl::unexpected(*stopped_);
   error_code error;
   stream_.next_layer().open(endpoint.protocol(), error);
-  if (error) co_return tl::unexpected(failed_connect(error));
+  if (error) co_return tl::unexpected(failed_connect(error, endpoint));
   co_await stream_.next_layer().async_connect(endpoint, redirect_error(use_awaitable, error));
   if (stopped_) co_return tl::unexpected(*stopped_);
-  if (error) co_return tl::unexpected(failed_connect(error));
+  if (error) co_return tl::unexpected(failed_connect(error, endpoint));
   co_return Step();
 }
 
@@ -101,10 +113,12 @@ Task<Conversation::Step> Conversation::open_tunnel(std::string authority) {
         boost::asio::buffer(buffer_), redirect_error(use_awaitable, error));
     if (error) break;
     const auto done = reader.take({buffer_.data(), n});
-    if (!done) co_return failed(FetchProblem::own, "proxy answered " + done.error().text);
+    if (!done) co_return failed(done.error().problem, "proxy answered " + done.error().text);
     if (*done) co_return Step();
   }
-  if (stopped_) co_return failed(FetchProblem::own, stopped_->text);
+  // The proxy took the connection: that it cannot reach the policy host, or not in time, says
+  // something about that host.  When it is so for everybody, NetworkHealth notices.
+  if (stopped_) co_return failed(FetchProblem::connect, stopped_->text);
   co_return failed(FetchProblem::own, "proxy: " + error.message());
 }
 

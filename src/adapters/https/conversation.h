@@ -45,7 +45,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   bool no_route() const { return no_route_; }
 
  private:
-  FetchFailure failed_connect(const boost::system::error_code& error);
+  FetchFailure failed_connect(const boost::system::error_code& error,
+                              const boost::asio::ip::tcp::endpoint& to);
 
   TlsContext context_;
   TlsStream stream_;

@@ -345,7 +345,9 @@ Task<Fetched> HttpsFetcher::Impl::fetch(std::shared_ptr<Impl> self, Domain polic
     failures.add(to, attempt);
   }
   FetchFailure failure = std::move(failures).sum(targets->own_gap);
-  if (self->proxy_) failure.unreachable.clear();  // nothing was learnt about the policy host
+  if (self->proxy_) failure.unreachable.clear();  // the proxy's addresses are not the policy host's
+  const bool out_of_reach = self->proxy_ && failure.problem == FetchProblem::connect;
+  if (out_of_reach) failure.unreachable.push_back(host->text() + " by proxy");
   co_return tl::unexpected(std::move(failure));
 }
 

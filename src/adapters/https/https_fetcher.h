@@ -26,8 +26,6 @@ inline constexpr std::chrono::seconds kFastTime{5};
 inline constexpr std::size_t kMaxAddresses = 8;
 
 struct HttpsOptions {
-  enum class Families { any, ipv4, ipv6 };
-
   Families families = Families::any;         ///< which addresses to ask for and to connect to
   std::string ca_file;                       ///< PEM; empty = the system's bundle
   std::vector<std::string> allow_addresses;  ///< see AddressFilter::create()

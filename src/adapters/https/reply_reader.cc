@@ -45,7 +45,7 @@ class ReplyReader::Impl {
 
   Progress take(std::string_view octets) {
     received_ += octets.size();
-    if (received_ > kMaxReply) return refuse(FetchProblem::too_large, "reply without an end");
+    if (received_ > kMaxHttpReply) return refuse(FetchProblem::too_large, "reply without an end");
     pending_ += octets;
     const Progress done = consume();
     pending_.erase(0, used_);
@@ -118,7 +118,10 @@ class ReplyReader::Impl {
   Progress judge_tunnel_head() {
     const unsigned status = parser_->get().result_int();
     if (status / 100 == 1) return next_reply();
-    if (status / 100 != 2) return refuse(FetchProblem::own, std::to_string(status));
+    // Bad gateway, unavailable, gateway timeout: the proxy's words for "not reachable from here".
+    const bool unreachable = status >= 502 && status <= 504;
+    const auto problem = unreachable ? FetchProblem::connect : FetchProblem::own;
+    if (status / 100 != 2) return refuse(problem, std::to_string(status));
     if (!rest().empty()) return refuse(FetchProblem::own, "octets before the tunnel");
     return true;
   }

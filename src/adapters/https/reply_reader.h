@@ -14,7 +14,7 @@ namespace sealane {
 
 inline constexpr std::size_t kMaxReplyHead = 16 * 1024;  ///< octets; servers send 1 KiB
 /// Octets of a whole reply: a body of kMaxPolicyBody in chunks of one octet and its heads fit in.
-inline constexpr std::size_t kMaxReply = 512 * 1024;
+inline constexpr std::size_t kMaxHttpReply = 512 * 1024;
 inline constexpr int kMaxInterimReplies = 8;  ///< 1xx replies before the real one (RFC 9110 15.2)
 
 /// One reply.  Take what arrives until take() or end() says true (complete) or fails.

@@ -72,10 +72,9 @@ FoundTargets choose_targets(const Domain& host, const DnsReply& a, const DnsRepl
   return targets;
 }
 
-Task<FoundTargets> find_targets(Resolver& resolver, HttpsOptions::Families families, Domain host,
+Task<FoundTargets> find_targets(Resolver& resolver, Families families, Domain host,
                                 std::string for_key, const AddressFilter* filter) {
   using namespace boost::asio::experimental::awaitable_operators;
-  using Families = HttpsOptions::Families;
   const DnsQuestion question4{host, RrType::a, for_key};
   const DnsQuestion question6{host, RrType::aaaa, for_key};
   auto ask4 = families == Families::ipv6 ? nothing() : resolver.ask(question4);

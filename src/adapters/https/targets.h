@@ -26,7 +26,7 @@ FoundTargets choose_targets(const Domain& host, const DnsReply& a, const DnsRepl
 
 /// Asks for the addresses of `host` on behalf of `for_key`, both families side by side.  The
 /// resolver and the filter must outlive it.
-Task<FoundTargets> find_targets(Resolver& resolver, HttpsOptions::Families families, Domain host,
+Task<FoundTargets> find_targets(Resolver& resolver, Families families, Domain host,
                                 std::string for_key, const AddressFilter* filter);
 
 /// "host:port" or "[IPv6]:port".

@@ -45,3 +45,15 @@ TEST_CASE("an address is what inet_pton reads and a NUL does not shorten it") {
   CHECK_FALSE(is_ip_address("192.0.2"));
   CHECK_FALSE(is_ip_address(std::string_view("192.0.2.1\0x", 11)));
 }
+
+TEST_CASE("UTF-8 is well formed: no overlong form, no surrogate, nothing above U+10FFFF") {
+  constexpr auto kNone = std::string_view::npos;
+  CHECK(find_bad_utf8("plain") == kNone);
+  CHECK(find_bad_utf8("b\xc3\xbc\xe2\x82\xac\xf0\x9f\x93\xa8") == kNone);
+  CHECK(find_bad_utf8("a\xff") == 1);
+  CHECK(find_bad_utf8("ab\xc3") == 2);
+  CHECK(find_bad_utf8("\xc0\x80") == 0);
+  CHECK(find_bad_utf8("\xe0\x9f\xbf") == 0);
+  CHECK(find_bad_utf8("\xed\xa0\x80") == 0);
+  CHECK(find_bad_utf8("\xf4\x90\x80\x80") == 0);
+}

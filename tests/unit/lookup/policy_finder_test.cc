@@ -153,3 +153,22 @@ TEST_CASE("observing answers not-found at once and looks in the background") {
   world.io.run_for(200ms);
   CHECK(world.dns.count("_25._tcp.mx.a.test TLSA") == 1);
 }
+
+TEST_CASE("a hanging policy host does not delay DANE beside a failing host either") {
+  World world;
+  world.dns.replies["a.test MX"] = dns_mx(true, {{10, "mx.a.test"}, {20, "bad.a.test"}});
+  world.dns.replies["bad.a.test A"] = dns_failed("SERVFAIL");
+  world.web.hold = true;
+  const auto began = std::chrono::steady_clock::now();
+  CHECK(world.ask("a.test").action == Action::dane_only);
+  CHECK(std::chrono::steady_clock::now() - began < 2s);
+  world.web.release();
+}
+
+TEST_CASE("a policy known before counts for Sendmail when the MX lookup fails") {
+  World world;
+  CHECK(world.ask("a.test", Dialect::sendmail_sts).action == Action::sts);
+  world.dns.replies["a.test MX"] = dns_failed("SERVFAIL");
+  CHECK(world.ask("a.test", Dialect::sendmail_sts).action == Action::sts);
+  CHECK(world.ask("a.test").action == Action::temporary);
+}

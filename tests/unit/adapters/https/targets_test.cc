@@ -7,7 +7,6 @@ namespace sealane {
 namespace {
 
 using Texts = std::vector<std::string>;
-using Families = HttpsOptions::Families;
 
 const AddressFilter& filter() {
   static const AddressFilter strict = AddressFilter::create({}).value();
