@@ -172,15 +172,18 @@ stage_pages() {
 }
 
 stage_packaging() {
-  local sealaned spelled_out
+  local sealaned spelled_out overrides
   sealaned=$(program build sealaned)
   "$sealaned" --check-config --config packaging/sealane.conf >/dev/null
   count 1 0
-  # The default that each commented line names must be one that the option takes.
-  spelled_out=$(mktemp)
-  sed -E 's/^#([a-z-]+ = )/\1/' packaging/sealane.conf >"$spelled_out"
-  "$sealaned" --check-config --config "$spelled_out" >/dev/null
-  rm -f "$spelled_out"
+  # The default that each commented line names must be one that the option takes; and the examples
+  # of overrides must be what they show.
+  spelled_out=$(mktemp) overrides=$(mktemp)
+  sed -E 's/^#([a-z.]+ +(postfix|dane|sts|observe))/\1/' packaging/overrides.example >"$overrides"
+  sed -E "s/^#([a-z-]+ = )/\1/; s|^overrides = .*|overrides = $overrides|" \
+    packaging/sealane.conf >"$spelled_out"
+  "$sealaned" --check-config --config "$spelled_out" | grep -qx "# $overrides: 5 overrides"
+  rm -f "$spelled_out" "$overrides"
   count 1 0
   tests/check-unit build
   count 1 0

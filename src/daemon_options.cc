@@ -44,8 +44,9 @@ Result<void> raise_descriptors() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return failure("{}", std::strerror(errno));
   if (limit.rlim_cur < kWantedDescriptors) {
-    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, kWantedDescriptors);
-    ::setrlimit(RLIMIT_NOFILE, &limit);
+    rlimit raised = limit;
+    raised.rlim_cur = std::min<rlim_t>(limit.rlim_max, kWantedDescriptors);
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   }
   if (limit.rlim_cur >= kMinDescriptors) return {};
   return failure("only {} descriptors are allowed, {} are needed: raise LimitNOFILE= or ulimit -n",
@@ -85,9 +86,8 @@ ResolverOptions resolver_options(const Config& config) {
   return options;
 }
 
-HttpsOptions https_options(const Config& config, Families families) {
+HttpsOptions https_options(const Config& config) {
   HttpsOptions options;
-  options.families = families;
   options.ca_file = config.ca_file;
   options.allow_addresses = config.allow_addresses;
   options.proxy = config.proxy;

@@ -26,6 +26,6 @@ Result<void> raise_descriptors();
 Families families_of(const Config& config);
 
 ResolverOptions resolver_options(const Config& config);
-HttpsOptions https_options(const Config& config, Families families);
+HttpsOptions https_options(const Config& config);
 
 }  // namespace sealane

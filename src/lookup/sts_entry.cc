@@ -28,50 +28,58 @@ StsClass class_of(StsMode mode) {
   return StsClass::own_fault;
 }
 
-/// 5, 10, 20 … minutes, at most `most`.
-seconds backoff(std::uint32_t failures, seconds most) {
-  constexpr std::uint32_t kMaxDoublings = 10;
-  const std::uint32_t doublings = std::min(failures > 0 ? failures - 1 : 0, kMaxDoublings);
-  return std::min(seconds(kFirstBackoff) * (1 << doublings), most);
-}
-
 }  // namespace
 
-StsEntry::StsEntry(StsMemory memory, const Clock& clock) : memory_(std::move(memory)) {
+StsEntry::StsEntry(std::int64_t spread, StsMemory memory, const Clock& clock, Steady started)
+    : spread_(spread), memory_(std::move(memory)) {
   if (!memory_.policy) return;
   auto policy = parse_sts_policy(memory_.policy->body);
   if (!policy) {
     unreadable_ = policy.error();
     return;
   }
+  policy_ = std::move(*policy);
+  restore(clock, started);
+}
+
+/// Wall-clock times of the store become times of the steady clock.
+void StsEntry::restore(const Clock& clock, Steady started) {
   // A clock that was wrong when the policy was written, or is now, must not lengthen its life.
   const auto now = clock.wall();
   StoredPolicy& stored = *memory_.policy;
+  const bool from_the_future = stored.fetched > now;
   stored.fetched = std::min(stored.fetched, now);
-  stored.expires = std::min(stored.expires, now + std::max(policy->max_age, kMinPolicyLife));
-  policy_ = std::move(*policy);
+  stored.expires = std::min(stored.expires, now + std::max(policy_->max_age, kMinPolicyLife));
   policy_ends_ = clock.steady() + (stored.expires - now);
   policy_fetched_ = clock.steady() - (now - stored.fetched);
+  const seconds running = whole_seconds(clock.steady() - started);
+  const PolicyAge age{now - stored.fetched, stored.expires - now, running};
+  refresh_at_ = clock.steady() + (from_the_future ? seconds{0} : until_refresh(age, spread_));
+  const ErrorStreak& streak = memory_.fetch_errors;
+  if (streak.count == 0) return;
+  next_fetch_ = clock.steady() + (std::min(streak.last, now) - now) +
+                backoff(streak.count, kMaxRefreshBackoff);
 }
 
 bool StsEntry::has_policy(const Clock& clock) const {
   return policy_ && clock.steady() < policy_ends_;
 }
 
-/// A fetch that failed just before the end counts as the last try.
-bool StsEntry::expired_untried(const Clock& clock) const {
-  const bool tried = last_failure_ && *last_failure_ + kFetchSpacing >= policy_ends_;
-  return policy_ && !has_policy(clock) && !tried;
-}
+bool StsEntry::expired_untried(const Clock& clock) const { return policy_ && !has_policy(clock); }
 
 bool StsEntry::id_changed() const {
   return txt_ == TxtState::valid && memory_.policy && memory_.policy->id != memory_.txt_id;
 }
 
-bool StsEntry::refresh_due(const Clock& clock) const {
+std::optional<StsEntry::Steady> StsEntry::refresh_at() const {
+  if (!policy_) return std::nullopt;
+  return std::min(std::max(refresh_at_, next_fetch_), policy_ends_);
+}
+
+double StsEntry::life_left(const Clock& clock) const {
   const auto life = policy_ends_ - policy_fetched_;
-  const auto due = life < kShortLife ? policy_fetched_ + life / 2 : policy_fetched_ + kRefreshAfter;
-  return clock.steady() >= due;
+  const auto left = policy_ends_ - clock.steady();
+  return static_cast<double>(left.count()) / static_cast<double>(life.count());
 }
 
 bool StsEntry::wants_fetch(const Clock& clock) const {
@@ -82,21 +90,37 @@ bool StsEntry::wants_fetch(const Clock& clock) const {
   if (!has_policy(clock)) return another_id || (txt_ == TxtState::valid && now >= next_fetch_);
   if (id_changed()) return another_id || now >= next_fetch_;
   if (second_fetch_ && now >= *second_fetch_) return true;
-  return now >= next_fetch_ && refresh_due(clock);
+  return now >= next_fetch_ && now >= refresh_at_;
 }
 
 bool StsEntry::fetch_matters(const Clock& clock) const {
   return !has_policy(clock) || id_changed();
 }
 
-void StsEntry::apply_txt(const DnsReply& reply, const Clock& clock) {
+TxtChange StsEntry::apply_txt(const DnsReply& reply, const Clock& clock) {
+  const bool was_gone = memory_.none_since.has_value();
+  TxtChange change;
+  change.old_id = memory_.txt_id;
+  read_txt(reply, clock);
+  if (!memory_.policy) return change;
+  change.vanished = memory_.none_since && !was_gone;
+  change.back = was_gone && !memory_.none_since;
+  change.id_changed = txt_ == TxtState::valid && memory_.txt_id != change.old_id;
+  return change;
+}
+
+void StsEntry::read_txt(const DnsReply& reply, const Clock& clock) {
   txt_at_ = clock.steady();
   txt_ttl_ = reply.ttl;
   txt_problem_.clear();
   if (reply.failed()) {
     txt_ = reply.own_fault ? TxtState::own_fault : TxtState::failed;
     txt_problem_ = escape(reply.why);
-    if (!reply.own_fault) memory_.txt_errors.note(clock.wall(), txt_problem_);
+    // A failure that the resolver has kept is not a second one.
+    const bool fresh = clock.steady() >= txt_failure_kept_until_;
+    if (reply.own_fault || !fresh) return;
+    txt_failure_kept_until_ = clock.steady() + reply.ttl;
+    memory_.txt_errors.note(clock.wall(), txt_problem_);
     return;
   }
   memory_.txt_errors = {};
@@ -104,6 +128,7 @@ void StsEntry::apply_txt(const DnsReply& reply, const Clock& clock) {
   switch (found.kind) {
     case StsRecordSet::Kind::none:
       txt_ = TxtState::none;
+      none_heard_ = clock.steady();
       break;
     case StsRecordSet::Kind::several:
       txt_ = TxtState::several;
@@ -115,6 +140,7 @@ void StsEntry::apply_txt(const DnsReply& reply, const Clock& clock) {
       txt_ = TxtState::valid;
       memory_.txt_id = std::move(found.record.id);
       memory_.none_since.reset();
+      none_heard_.reset();
       return;
   }
   txt_problem_ = std::move(found.problem);
@@ -125,6 +151,7 @@ void StsEntry::adopt(StsPolicy policy, seconds life, const Clock& clock) {
   policy_ = std::move(policy);
   policy_fetched_ = clock.steady();
   policy_ends_ = policy_fetched_ + life;
+  refresh_at_ = policy_fetched_ + refresh_age(life, spread_);
   unreadable_.reset();
   own_fault_.reset();
   memory_.fetch_errors = {};
@@ -137,8 +164,10 @@ StsChange StsEntry::apply_fetched(const FetchedBody& body, StsPolicy policy, con
   const bool new_id = id_changed();
   const bool known = policy_.has_value();
   change.changed = !known || policy_->lines != policy.lines;
+  if (known) change.before = policy_->mode;
   change.weaker = known && policy_->mode == StsMode::enforce && policy.mode != StsMode::enforce;
-  change.without_new_id = known && change.changed && !new_id;
+  // The second fetch after a new id belongs to it.
+  change.without_new_id = known && change.changed && !new_id && !second_fetch_;
   change.deleted = policy.max_age == seconds{0};
 
   const auto now = clock.wall();
@@ -160,24 +189,51 @@ void StsEntry::drop_policy() {
   second_fetch_.reset();
 }
 
-bool StsEntry::apply_failure(const std::string& text, bool own_fault, const Clock& clock) {
+StsFailure StsEntry::apply_failure(const std::string& text, bool own_fault, const Clock& clock) {
   const auto now = clock.steady();
+  StsFailure failure;
   if (own_fault) {
     own_fault_ = text;
     fetch_allowed_ = now + kOwnFaultPause;
-    return false;
+    return failure;
   }
   own_fault_.reset();
   fetch_allowed_ = now + kFetchSpacing;
-  last_failure_ = now;
+  const bool ended = policy_ && !has_policy(clock);
+  if (ended) memory_.fetch_errors = {};  // from here on the back-off is that of a first contact
+  const ErrorStreak before = memory_.fetch_errors;
   memory_.fetch_errors.note(clock.wall(), text);
   memory_.failed_id = memory_.txt_id;
   const seconds most = has_policy(clock) ? seconds(kMaxRefreshBackoff) : seconds(kMaxBackoff);
   next_fetch_ = now + backoff(memory_.fetch_errors.count, most);
   if (second_fetch_) second_fetch_ = next_fetch_;
-  const bool expired = policy_ && !has_policy(clock);
-  if (expired) drop_policy();
-  return expired;
+  failure.new_cause = before.count == 0 || before.text != text;
+  failure.third = before.count == 2 && memory_.fetch_errors.count == 3;
+  if (has_policy(clock)) note_life_left(before, failure, clock);
+  if (ended) {
+    failure.expired = policy_->mode;
+    drop_policy();
+  }
+  const bool rubbish = unreadable_ && memory_.policy && memory_.policy->expires <= clock.wall();
+  if (rubbish) {
+    unreadable_.reset();
+    drop_policy();
+  }
+  return failure;
+}
+
+/// The failure before this one, whose time is stored, tells whether the warning was given already:
+/// a restart repeats none and loses none.
+void StsEntry::note_life_left(const ErrorStreak& before, StsFailure& failure,
+                              const Clock& clock) const {
+  const double now = life_left(clock);
+  double then = 1;
+  if (before.count > 0) {
+    const auto since = std::chrono::duration<double>(clock.wall() - before.last);
+    then = now + since / std::chrono::duration<double>(policy_ends_ - policy_fetched_);
+  }
+  failure.half = now < 0.5 && then >= 0.5;
+  failure.fifth = now < 0.2 && then >= 0.2;
 }
 
 seconds StsEntry::txt_ttl_left(const Clock& clock) const {
@@ -226,6 +282,11 @@ StsFinding StsEntry::without_policy(const Clock& clock) const {
     finding.ttl = seconds{1};
     return say(StsClass::pending, "the MTA-STS policy has expired and is being fetched");
   }
+  const bool none_lately = none_heard_ && clock.steady() - *none_heard_ <= kNoneLife;
+  const bool stale = clock.steady() > txt_at_ + txt_ttl_ + kTxtGrace;
+  if (stale && !(txt_ == TxtState::none && none_lately)) {
+    return say(StsClass::pending, "the _mta-sts TXT record is being looked up");
+  }
   switch (txt_) {
     case TxtState::unknown:
       return say(StsClass::pending, "the _mta-sts TXT record is being looked up");
@@ -240,7 +301,9 @@ StsFinding StsEntry::without_policy(const Clock& clock) const {
     case TxtState::invalid:
       return say(StsClass::none, "no valid _mta-sts TXT record: " + txt_problem_);
     case TxtState::valid:
-      if (memory_.fetch_errors.count > 0 && memory_.failed_id == memory_.txt_id) {
+      // While the fetch is repeated, the last one has failed still; days later it says nothing.
+      if (memory_.fetch_errors.count > 0 && memory_.failed_id == memory_.txt_id &&
+          clock.steady() < next_fetch_ + kMaxBackoff) {
         const auto wait = whole_seconds(next_fetch_ - clock.steady());
         finding.ttl = std::clamp(wait, seconds{1}, finding.ttl);
         return say(StsClass::fetch_failed,
@@ -250,7 +313,7 @@ StsFinding StsEntry::without_policy(const Clock& clock) const {
       return say(StsClass::pending, "the MTA-STS policy is being fetched");
   }
   const std::string failed = fmt::format("the _mta-sts TXT lookup failed ({})", txt_problem_);
-  if (memory_.none_since && clock.wall() - *memory_.none_since <= kNoneLife) {
+  if (none_lately) {
     return say(StsClass::none, failed + "; it said \"none\" less than a day ago");
   }
   if (!memory_.txt_errors.beyond_bound()) return say(StsClass::txt_error, failed);

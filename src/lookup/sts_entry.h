@@ -8,6 +8,7 @@
 #include <string>
 
 #include "lookup/clock.h"
+#include "lookup/freshness.h"
 #include "lookup/policy_fetcher.h"
 #include "lookup/policy_store.h"
 #include "lookup/resolver.h"
@@ -19,38 +20,53 @@ namespace sealane {
 inline constexpr std::chrono::hours kNoneLife{24};
 /// A fetched policy is used at least this long, whatever its max_age.
 inline constexpr std::chrono::seconds kMinPolicyLife{300};
-/// A policy is fetched anew after a day, or at half its life if it lives less than two.
-inline constexpr std::chrono::hours kRefreshAfter{24};
-inline constexpr std::chrono::hours kShortLife{48};
 /// Publishers change the TXT record first and the policy a little later: look twice.
 inline constexpr std::chrono::minutes kSecondFetch{10};
 /// At most one fetch of a domain in this time, whatever its ids do.
 inline constexpr std::chrono::minutes kFetchSpacing{1};
-/// Back-off after failed fetches, without and with a policy to go on with.
-inline constexpr std::chrono::minutes kFirstBackoff{5};
-inline constexpr std::chrono::minutes kMaxBackoff{15};
-inline constexpr std::chrono::hours kMaxRefreshBackoff{6};
 /// After a failure of our own the next question may try again this soon.
 inline constexpr std::chrono::seconds kOwnFaultPause{10};
 
+/// An answer counts this long beyond its TTL: the next one is on its way.
+inline constexpr std::chrono::seconds kTxtGrace{30};
+
 enum class TxtState { unknown, own_fault, failed, none, several, invalid, valid };
 
-/// What a step changed, for the log and the history.
+/// What a good fetch changed, for the log and the history.
 struct StsChange {
   bool changed = false;
-  bool weaker = false;          ///< enforce before, testing or none now
-  bool without_new_id = false;  ///< changed although the id stayed
-  bool deleted = false;         ///< max_age 0: used for kMinPolicyLife, then forgotten
+  bool weaker = false;            ///< enforce before, testing or none now
+  bool without_new_id = false;    ///< changed although the id stayed
+  bool deleted = false;           ///< max_age 0: used for kMinPolicyLife, then forgotten
+  std::optional<StsMode> before;  ///< the mode of the policy that was replaced
+};
+
+/// What a failed fetch meant, for the same.
+struct StsFailure {
+  bool new_cause = false;  ///< the first of a streak, or with another text than before
+  bool third = false;      ///< the third of a streak
+  bool half = false;       ///< the first failure with less than half of the policy's life left
+  bool fifth = false;      ///< the same, with less than 20 %
+  std::optional<StsMode> expired;  ///< the mode of the policy that ended with it
+};
+
+/// What a TXT answer changed for a domain with a policy.
+struct TxtChange {
+  bool vanished = false;
+  bool back = false;
+  bool id_changed = false;
+  std::string old_id;
 };
 
 class StsEntry {
  public:
   using Steady = std::chrono::steady_clock::time_point;
 
-  StsEntry() = default;
+  /// `spread`: spread_of() the domain.
+  explicit StsEntry(std::int64_t spread) : spread_(spread) {}
   /// Takes over what the store knows.  A stored policy that can no longer be read is not "none":
-  /// the domain is temporary until a good fetch replaces it.
-  StsEntry(StsMemory memory, const Clock& clock);
+  /// the domain is temporary until a good fetch replaces it.  `started`: since when we run.
+  StsEntry(std::int64_t spread, StsMemory memory, const Clock& clock, Steady started);
 
   StsFinding finding(const Clock& clock) const;
 
@@ -61,17 +77,24 @@ class StsEntry {
   /// The next answer should wait for the fetch: there is no policy, or the id is a new one.
   bool fetch_matters(const Clock& clock) const;
 
-  void apply_txt(const DnsReply& reply, const Clock& clock);
+  TxtChange apply_txt(const DnsReply& reply, const Clock& clock);
   /// The outcome of a fetch that apply_txt() or the age of the policy asked for.
   StsChange apply_fetched(const FetchedBody& body, StsPolicy policy, const Clock& clock);
-  /// A failed or invalid fetch.  True when it let an expired policy go.
-  bool apply_failure(const std::string& text, bool own_fault, const Clock& clock);
+  /// A failed or invalid fetch.
+  StsFailure apply_failure(const std::string& text, bool own_fault, const Clock& clock);
+
+  /// A policy is kept, though it may be past its end or beyond reading.
+  bool has_stored() const { return policy_.has_value() || unreadable_.has_value(); }
+  /// The back-off was for a failure that was ours.
+  void forgive_failure() { next_fetch_ = {}; }
 
   const StsMemory& memory() const { return memory_; }
   void note_asked(const Clock& clock) { memory_.asked = clock.wall(); }
   TxtState txt() const { return txt_; }
   const std::string& txt_problem() const { return txt_problem_; }
   const StsPolicy* policy() const { return policy_ ? &*policy_ : nullptr; }
+  /// When the policy is to be fetched anew, back-off included.
+  std::optional<Steady> refresh_at() const;
   /// When the policy is to be looked at a second time after a new id.
   std::optional<Steady> second_fetch() const { return second_fetch_; }
   std::size_t octets() const;
@@ -80,13 +103,17 @@ class StsEntry {
 
  private:
   bool id_changed() const;
-  bool refresh_due(const Clock& clock) const;
+  void restore(const Clock& clock, Steady started);
+  void read_txt(const DnsReply& reply, const Clock& clock);
+  double life_left(const Clock& clock) const;
+  void note_life_left(const ErrorStreak& before, StsFailure& failure, const Clock& clock) const;
   bool expired_untried(const Clock& clock) const;
   void adopt(StsPolicy policy, std::chrono::seconds life, const Clock& clock);
   void drop_policy();
   StsFinding without_policy(const Clock& clock) const;
   std::chrono::seconds txt_ttl_left(const Clock& clock) const;
 
+  std::int64_t spread_;
   StsMemory memory_;
   std::optional<StsPolicy> policy_;
   Steady policy_ends_{};  ///< life counts on the steady clock
@@ -95,7 +122,9 @@ class StsEntry {
   std::string txt_problem_;
   std::chrono::seconds txt_ttl_{0};
   Steady txt_at_{};
-  std::optional<Steady> last_failure_;
+  std::optional<Steady> none_heard_;       ///< when a definite "no record" was heard last
+  Steady txt_failure_kept_until_{};        ///< until then the resolver repeats the same failure
+  Steady refresh_at_{};                    ///< by the age of the policy alone
   Steady next_fetch_{};                    ///< back-off after failures
   Steady fetch_allowed_{};                 ///< spacing between any two fetches
   std::optional<std::string> own_fault_;   ///< the last fetch failed because of us

@@ -2,22 +2,23 @@
 #include "lookup/sts_lookup.h"
 
 #include <algorithm>
-#include <list>
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "lookup/network_health.h"
-#include "lookup/sts_entry.h"
+#include "lookup/sts_saver.h"
+#include "lookup/sts_slots.h"
 
 namespace sealane {
 namespace {
 
 using Steady = StsEntry::Steady;
+using Slot = StsSlot;
+using SlotPtr = StsSlotPtr;
 
 /// Pauses between the daemon's own repetitions of a failing TXT lookup, and for how long after the
 /// last question it goes on.
@@ -27,42 +28,42 @@ constexpr std::chrono::seconds kTxtRetries[] = {std::chrono::seconds{30}, std::c
 constexpr std::chrono::hours kRetryAfterQuestion{1};
 /// The time of the last question is written to the store this seldom.
 constexpr std::chrono::hours kAskedPrecision{24};
-constexpr std::chrono::hours kVanishedWarning{24};
-
-struct Slot {
-  explicit Slot(Domain name) : domain(std::move(name)) {}
-
-  Domain domain;
-  StsEntry entry;
-  bool loaded = false;
-  std::string load_error;  ///< the store could not say: our fault
-  bool in_flight = false;
-  bool txt_done = false;   ///< of the flight under way
-  bool saving = false;     ///< the answer waits for the store
-  bool kept = false;       ///< the store has a row
-  std::size_t octets = 0;  ///< counted into Impl::octets_
-  Signal changed;
-  std::optional<Steady> last_question;
-  std::optional<Steady> due;
-  std::optional<Steady> vanished_warning;
-  std::list<std::string>::iterator recency;
-};
-using SlotPtr = std::shared_ptr<Slot>;
 
 std::chrono::seconds retry_pause(std::uint32_t failures) {
   const std::size_t last = std::size(kTxtRetries) - 1;
   return kTxtRetries[std::min<std::size_t>(failures > 0 ? failures - 1 : 0, last)];
 }
 
-/// RFC 8460 4.3.2.2.
-std::string_view tlsrpt_type(FetchProblem problem) {
-  return problem == FetchProblem::tls ? "sts-webpki-invalid" : "sts-policy-fetch-error";
+/// The other side has said something: our own network works.
+bool proves_connection(FetchProblem problem) {
+  switch (problem) {
+    case FetchProblem::tls:
+    case FetchProblem::status:
+    case FetchProblem::redirect:
+    case FetchProblem::media_type:
+    case FetchProblem::too_large:
+    case FetchProblem::protocol:
+      return true;
+    case FetchProblem::dns:
+    case FetchProblem::address:
+    case FetchProblem::connect:
+    case FetchProblem::timeout:
+    case FetchProblem::own:
+      return false;
+  }
+  return false;
 }
 
-struct Saving {
-  bool done = false;
-  std::string error;
-  Signal ended;
+/// Counts a fetch for as long as it runs.
+class Running {
+ public:
+  explicit Running(std::size_t& count) : count_(count) { ++count_; }
+  ~Running() { --count_; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  std::size_t& count_;
 };
 
 }  // namespace
@@ -70,39 +71,49 @@ struct Saving {
 class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
  public:
   Impl(boost::asio::any_io_executor lookup, Resolver& resolver, PolicyFetcher& fetcher,
-       PolicyStore& store, const Clock& clock, StsLimits limits)
+       PolicyStore& store, const Clock& clock, StsLimits limits, EventSink* events)
       : lookup_(std::move(lookup)),
         resolver_(resolver),
         fetcher_(fetcher),
         store_(store),
         clock_(clock),
-        limits_(limits) {}
+        limits_(limits),
+        report_(clock, events),
+        saver_(lookup_, store),
+        slots_(limits.max_domains, limits.max_octets),
+        started_(clock.steady()),
+        wall_ahead_(clock.wall().time_since_epoch() - whole(started_)) {}
 
   Task<StsFinding> find(Domain domain, Deadline deadline);
   Task<StsFinding> find_known(Domain domain);
+  Task<Refreshed> refresh(Domain domain);
+  Task<> forget(Domain domain);
+  bool has_room_for_refresh() const;
   void tick();
   void close();
-  const StsCounters& counters() const { return counters_; }
+  const StsCounters& counters() const { return report_.counters; }
+  Steady started() const { return started_; }
 
  private:
-  SlotPtr slot_of(const Domain& domain);
-  void evict();
-  void recount(const SlotPtr& slot);
+  static std::chrono::seconds whole(Steady time) {
+    return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch());
+  }
+  void watch_wall_clock();
   void start(const SlotPtr& slot);
   void schedule(const SlotPtr& slot);
   Task<> fly(SlotPtr slot);
   Task<> load(SlotPtr slot);
   Task<> look_at_txt(SlotPtr slot);
+  Task<> fetch_if_due(SlotPtr slot);
   Task<> fetch(SlotPtr slot);
   Task<> accept(SlotPtr slot, FetchedBody body);
-  void refuse(Slot& slot, std::string_view type, const std::string& text, bool own_fault);
-  void judge_failure(Slot& slot, const FetchFailure& failure);
-  void report_change(const Slot& slot, const StsChange& change);
-  void report_vanished(Slot& slot);
-  Task<> save(SlotPtr slot);
-  Task<> save_and_tell(SlotPtr slot, std::shared_ptr<Saving> saving);
+  void refuse(const SlotPtr& slot, std::string_view type, const std::string& text);
+  void judge_failure(const SlotPtr& slot, const FetchFailure& failure);
+  void save_later(const SlotPtr& slot) { saver_.save_later(slot, shared_from_this()); }
+  std::optional<Steady> wanted_at(const Slot& slot) const;
   std::optional<Deadline> patience(const Slot& slot, Deadline began, Deadline deadline) const;
   StsFinding finding(const Slot& slot) const;
+  bool was_our_fault(const Slot& slot) const;
 
   boost::asio::any_io_executor lookup_;
   Resolver& resolver_;
@@ -110,50 +121,17 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   PolicyStore& store_;
   const Clock& clock_;
   StsLimits limits_;
-  StsCounters counters_;
+  StsReport report_;
+  StsSaver saver_;
   NetworkHealth health_;
-  std::unordered_map<std::string, SlotPtr> slots_;
-  std::list<std::string> recency_;  ///< front: asked for last
-  std::size_t octets_ = 0;
+  StsSlots slots_;
   std::multimap<Steady, std::string> agenda_;
+  std::size_t refreshing_ = 0;  ///< fetches that nobody waits for
+  std::size_t awaited_ = 0;     ///< fetches that somebody may wait for
+  Steady started_;
+  std::chrono::seconds wall_ahead_;  ///< wall clock minus steady clock
   bool closed_ = false;
 };
-
-SlotPtr StsLookup::Impl::slot_of(const Domain& domain) {
-  const auto found = slots_.find(domain.text());
-  if (found != slots_.end()) {
-    recency_.splice(recency_.begin(), recency_, found->second->recency);
-    return found->second;
-  }
-  auto slot = std::make_shared<Slot>(domain);
-  recency_.push_front(domain.text());
-  slot->recency = recency_.begin();
-  slots_.emplace(domain.text(), slot);
-  evict();
-  return slot;
-}
-
-void StsLookup::Impl::evict() {
-  auto candidate = recency_.end();
-  while (candidate != recency_.begin() &&
-         (slots_.size() > limits_.max_domains || octets_ > limits_.max_octets)) {
-    --candidate;
-    const auto found = slots_.find(*candidate);
-    if (candidate == recency_.begin() || found->second->in_flight) continue;
-    octets_ -= found->second->octets;
-    slots_.erase(found);
-    candidate = recency_.erase(candidate);
-  }
-}
-
-void StsLookup::Impl::recount(const SlotPtr& slot) {
-  const auto found = slots_.find(slot->domain.text());
-  if (found == slots_.end() || found->second != slot) return;  // evicted meanwhile
-  octets_ -= slot->octets;
-  slot->octets = slot->entry.octets();
-  octets_ += slot->octets;
-  evict();
-}
 
 void StsLookup::Impl::start(const SlotPtr& slot) {
   if (closed_ || slot->in_flight) return;
@@ -174,9 +152,11 @@ std::optional<Deadline> StsLookup::Impl::patience(const Slot& slot, Deadline beg
 
 Task<StsFinding> StsLookup::Impl::find(Domain domain, Deadline deadline) {
   const auto self = shared_from_this();
-  const SlotPtr slot = slot_of(domain);
+  const SlotPtr slot = slots_.asked(domain);
   slot->last_question = clock_.steady();
+  slot->unnoted_question = true;
   const Deadline began = std::chrono::steady_clock::now();
+  if (was_our_fault(*slot)) slot->entry.forgive_failure();
   start(slot);
   while (slot->in_flight && !closed_) {
     const auto until = patience(*slot, began, deadline);
@@ -189,10 +169,15 @@ Task<StsFinding> StsLookup::Impl::find(Domain domain, Deadline deadline) {
 
 Task<StsFinding> StsLookup::Impl::find_known(Domain domain) {
   const auto self = shared_from_this();
-  const SlotPtr slot = slot_of(domain);
+  const SlotPtr slot = slots_.asked(domain);
   co_await load(slot);
   StsFinding known = finding(*slot);
-  if (slot->loaded && !slot->entry.has_policy(clock_)) {
+  if (slot->loaded && slot->entry.has_stored() && !slot->entry.has_policy(clock_)) {
+    start(slot);  // nothing is given up before a fetch was tried
+    known.value = StsClass::own_fault;
+    known.reason = "a kept MTA-STS policy has run out, or cannot be read, and is fetched anew";
+    known.ttl = std::chrono::seconds{1};
+  } else if (slot->loaded && !slot->entry.has_policy(clock_)) {
     known = StsFinding{};
     known.reason = "no policy is known, and none was looked for";
     known.ttl = std::chrono::hours{1};
@@ -200,9 +185,23 @@ Task<StsFinding> StsLookup::Impl::find_known(Domain domain) {
   co_return known;
 }
 
+/// Its fetch failed to connect, and by now nobody's succeeds: then it was our network.
+bool StsLookup::Impl::was_our_fault(const Slot& slot) const {
+  const auto now = clock_.steady();
+  const bool lately = slot.unreachable_at && now - *slot.unreachable_at <= kHealthWindow;
+  return lately && health_.looks_broken(now);
+}
+
 StsFinding StsLookup::Impl::finding(const Slot& slot) const {
   const bool usable = !closed_ || slot.entry.has_policy(clock_);
-  if (slot.loaded && usable) return slot.entry.finding(clock_);
+  if (slot.loaded && usable) {
+    StsFinding found = slot.entry.finding(clock_);
+    if (found.value == StsClass::fetch_failed && was_our_fault(slot)) {
+      found.value = StsClass::own_fault;
+      found.ttl = kOwnFaultPause;
+    }
+    return found;
+  }
   StsFinding unknown;
   unknown.value = StsClass::own_fault;
   unknown.reason = slot.load_error.empty() ? "the policy store has not answered yet"
@@ -218,7 +217,7 @@ Task<> StsLookup::Impl::fly(SlotPtr slot) {
     co_await load(slot);
     if (slot->loaded) {
       co_await look_at_txt(slot);
-      if (slot->entry.wants_fetch(clock_) && !closed_) co_await fetch(slot);
+      co_await fetch_if_due(slot);
     }
   } catch (const std::exception& e) {
     slot->entry.fetching = false;
@@ -226,7 +225,7 @@ Task<> StsLookup::Impl::fly(SlotPtr slot) {
   }
   slot->in_flight = false;
   slot->saving = false;
-  recount(slot);
+  slots_.landed(slot, wanted_at(*slot).has_value());
   schedule(slot);
   slot->changed.notify();
 }
@@ -243,9 +242,11 @@ Task<> StsLookup::Impl::load(SlotPtr slot) {
   }
   slot->load_error.clear();
   slot->kept = memory->has_value();
-  if (slot->kept) slot->entry = StsEntry(std::move(**memory), clock_);
+  if (slot->kept) {
+    slot->entry = StsEntry(spread_of(slot->domain.text()), std::move(**memory), clock_, started_);
+  }
   slot->loaded = true;
-  recount(slot);
+  slots_.recount(slot);
   slot->changed.notify();
 }
 
@@ -262,42 +263,44 @@ Task<> StsLookup::Impl::look_at_txt(SlotPtr slot) {
   const ErrorStreak streak = slot->entry.memory().txt_errors;
   const bool asked_lately =
       slot->entry.memory().asked && clock_.wall() - *slot->entry.memory().asked < kAskedPrecision;
-  slot->entry.apply_txt(reply, clock_);
-  report_vanished(*slot);
-  if (!asked_lately && slot->last_question) slot->entry.note_asked(clock_);
-  const bool asked_moved = !asked_lately && slot->entry.has_policy(clock_);
-  if (slot->entry.memory().txt_errors != streak || asked_moved) {
-    spawn_detached(lookup_, save(slot), "saving " + slot->domain.text());
-  }
+  const TxtChange change = slot->entry.apply_txt(reply, clock_);
+  report_.txt(*slot, change);
+  const bool asked = std::exchange(slot->unnoted_question, false);
+  if (!asked_lately && asked) slot->entry.note_asked(clock_);
+  const bool asked_moved = !asked_lately && asked && slot->entry.has_policy(clock_);
+  const bool txt_moved =
+      change.vanished || change.back || slot->entry.memory().txt_errors != streak;
+  if (txt_moved || asked_moved || slot->unsaved) save_later(slot);
   slot->txt_done = true;
   slot->changed.notify();
 }
 
-void StsLookup::Impl::report_vanished(Slot& slot) {
-  const TxtState txt = slot.entry.txt();
-  const bool gone = txt == TxtState::none || txt == TxtState::several || txt == TxtState::invalid;
-  if (!gone || !slot.entry.has_policy(clock_)) return;
-  const auto now = clock_.steady();
-  if (slot.vanished_warning && now - *slot.vanished_warning < kVanishedWarning) return;
-  slot.vanished_warning = now;
-  ++counters_.downgrades;
-  log(Severity::warning, "sts_txt_vanished",
-      {{"domain", slot.domain.text()},
-       {"mode", std::string(name_of(slot.entry.policy()->mode))},
-       {"cause", txt == TxtState::none ? "no record" : slot.entry.txt_problem()},
-       {"effect", "the known policy stays until it expires"}});
+bool StsLookup::Impl::has_room_for_refresh() const {
+  return refreshing_ < kMaxRefreshes && awaited_ < kBusyFetches && !closed_;
+}
+
+/// A refresh that finds no room is left to the refresher, which comes back.
+Task<> StsLookup::Impl::fetch_if_due(SlotPtr slot) {
+  slot->outcome = Refreshed::not_due;
+  if (!slot->entry.wants_fetch(clock_) || closed_) co_return;
+  const bool awaited = slot->entry.fetch_matters(clock_);
+  if (!awaited && !has_room_for_refresh()) co_return;
+  if (!awaited) ++report_.counters.refreshes;
+  const Running running(awaited ? awaited_ : refreshing_);
+  co_await fetch(slot);
 }
 
 Task<> StsLookup::Impl::fetch(SlotPtr slot) {
   slot->entry.fetching = true;
-  ++counters_.fetches;
+  ++report_.counters.fetches;
   slot->changed.notify();
   Fetched fetched = co_await fetcher_.fetch(slot->domain);
+  slot->unreachable_at.reset();
   if (fetched) {
     health_.note_reached();
     co_await accept(slot, std::move(*fetched));
   } else {
-    judge_failure(*slot, fetched.error());
+    judge_failure(slot, fetched.error());
   }
   slot->entry.fetching = false;
 }
@@ -305,131 +308,124 @@ Task<> StsLookup::Impl::fetch(SlotPtr slot) {
 Task<> StsLookup::Impl::accept(SlotPtr slot, FetchedBody body) {
   Result<StsPolicy> policy = parse_sts_policy(body.body);
   if (!policy) {
-    refuse(*slot, "sts-policy-invalid", "invalid policy: " + policy.error(), false);
+    refuse(slot, "sts-policy-invalid", "invalid policy: " + policy.error());
     co_return;
   }
+  slot->outcome = Refreshed::good;
+  const auto& stored = slot->entry.memory().policy;
+  const std::string old_id = stored ? stored->id : std::string();
   const StsChange change = slot->entry.apply_fetched(body, std::move(*policy), clock_);
-  report_change(*slot, change);
+  report_.fetched(*slot, change, old_id);
   // The memory of first contact is durable before the first answer that relies on it.
   slot->saving = true;
-  auto saving = std::make_shared<Saving>();
-  spawn_detached(lookup_, save_and_tell(slot, saving), "saving " + slot->domain.text());
-  const Deadline until = std::chrono::steady_clock::now() + limits_.store_wait;
-  while (!saving->done) {
-    const bool news = co_await saving->ended.wait_until(until);
-    if (!news) break;
-  }
+  const std::string problem =
+      co_await saver_.save_now(slot, limits_.store_wait, shared_from_this());
   slot->saving = false;
-  if (saving->done && saving->error.empty()) co_return;
-  ++counters_.not_durable;
-  log(Severity::alarm, "policy_not_durable",
-      {{"domain", slot->domain.text()},
-       {"cause", saving->done ? saving->error : "the store has not answered in time"}});
+  if (!problem.empty()) report_.not_durable(*slot, problem);
 }
 
-Task<> StsLookup::Impl::save_and_tell(SlotPtr slot, std::shared_ptr<Saving> saving) {
-  const StsMemory memory = slot->entry.memory();
-  Result<void> kept;
-  if (memory.worth_keeping()) {
-    kept = co_await store_.put(slot->domain, memory);
-  } else {
-    kept = co_await store_.erase(slot->domain);
-  }
-  if (kept) slot->kept = memory.worth_keeping();
-  if (!kept) saving->error = kept.error();
-  saving->done = true;
-  saving->ended.notify();
-}
-
-Task<> StsLookup::Impl::save(SlotPtr slot) {
-  const auto self = shared_from_this();
-  if (!slot->kept && !slot->entry.memory().worth_keeping()) co_return;
-  auto saving = std::make_shared<Saving>();
-  co_await save_and_tell(slot, saving);
-  if (saving->error.empty()) co_return;
-  log(Severity::warning, "store_failed",
-      {{"domain", slot->domain.text()}, {"cause", saving->error}});
-}
-
-void StsLookup::Impl::judge_failure(Slot& slot, const FetchFailure& failure) {
+void StsLookup::Impl::judge_failure(const SlotPtr& slot, const FetchFailure& failure) {
   const auto now = clock_.steady();
-  if (!failure.unreachable.empty()) {
-    health_.note_unreachable(slot.domain.text(), failure.unreachable, now);
-  } else if (failure.problem != FetchProblem::own && failure.problem != FetchProblem::dns) {
+  const bool own = failure.problem == FetchProblem::own;
+  if (closed_) return;  // cut off by our own end: no verdict on anybody
+  const bool no_connection =
+      failure.problem == FetchProblem::connect && !failure.unreachable.empty();
+  if (no_connection) {
+    slot->unreachable_at = now;
+    health_.note_unreachable(slot->domain.text(), failure.unreachable, now);
+  } else if (proves_connection(failure.problem)) {
     health_.note_reached();
   }
-  if (failure.problem != FetchProblem::own && !failure.unreachable.empty() &&
-      health_.looks_broken(now)) {
-    refuse(slot, tlsrpt_type(failure.problem),
-           failure.text + " (no policy host is reachable: is it our own network?)", true);
-    return;
-  }
-  refuse(slot, tlsrpt_type(failure.problem), failure.text, failure.problem == FetchProblem::own);
+  const bool alone = no_connection && health_.looks_broken(now);
+  if (!own && !alone) return refuse(slot, tlsrpt_type(failure.problem), failure.text);
+  std::string cause = failure.text;
+  if (alone) cause += " (no policy host is reachable: is it our own network?)";
+  slot->outcome = Refreshed::own_fault;
+  report_.own_fault(*slot, cause);
+  [[maybe_unused]] const StsFailure none = slot->entry.apply_failure(cause, true, clock_);
 }
 
-void StsLookup::Impl::refuse(Slot& slot, std::string_view type, const std::string& text,
-                             bool own_fault) {
-  ++counters_.fetch_failures;
-  const bool known = slot.entry.has_policy(clock_);
-  log(own_fault ? Severity::error : Severity::warning, "sts_fetch_failed",
-      {{"domain", slot.domain.text()},
-       {"type", own_fault ? "own-fault" : std::string(type)},
-       {"cause", text},
-       {"effect", known ? "the known policy stays" : "no policy"}});
-  const bool expired = slot.entry.apply_failure(text, own_fault, clock_);
-  if (!expired) return;
-  ++counters_.downgrades;
-  log(Severity::error, "sts_policy_expired", {{"domain", slot.domain.text()}, {"cause", text}});
+void StsLookup::Impl::refuse(const SlotPtr& slot, std::string_view type, const std::string& text) {
+  slot->outcome = Refreshed::failed;
+  const StsFailure failure = slot->entry.apply_failure(text, false, clock_);
+  report_.failed(*slot, failure, type, text);
+  save_later(slot);
 }
 
-void StsLookup::Impl::report_change(const Slot& slot, const StsChange& change) {
-  if (!change.changed) return;
-  const StsPolicy& policy = *slot.entry.policy();
-  if (change.weaker) ++counters_.downgrades;
-  log(change.weaker || change.without_new_id ? Severity::warning : Severity::info,
-      change.without_new_id ? "sts_policy_changed_without_new_id" : "sts_policy_new",
-      {{"domain", slot.domain.text()},
-       {"mode", std::string(name_of(policy.mode))},
-       {"max_age", std::to_string(policy.max_age.count())},
-       {"id", slot.entry.memory().txt_id},
-       {"weaker", change.weaker ? "yes" : "no"}});
-}
-
-/// Notes when the domain wants attention without being asked for.
-void StsLookup::Impl::schedule(const SlotPtr& slot) {
+/// When the domain wants attention, asked for or not, before the refresher may come round.
+std::optional<Steady> StsLookup::Impl::wanted_at(const Slot& slot) const {
   const auto now = clock_.steady();
-  std::optional<Steady> due = slot->entry.second_fetch();
-  const bool asked_lately = slot->last_question && now - *slot->last_question < kRetryAfterQuestion;
-  if (slot->entry.txt() == TxtState::failed && asked_lately) {
-    const Steady retry = now + retry_pause(slot->entry.memory().txt_errors.count);
-    due = due ? std::min(*due, retry) : retry;
+  std::optional<Steady> due = slot.entry.second_fetch();
+  const auto add = [&due](Steady when) { due = due ? std::min(*due, when) : when; };
+  const bool asked_lately = slot.last_question && now - *slot.last_question < kRetryAfterQuestion;
+  if (slot.entry.txt() == TxtState::failed && asked_lately) {
+    add(now + retry_pause(slot.entry.memory().txt_errors.count));
   }
+  const auto refresh = slot.entry.refresh_at();
+  const bool soon = refresh && *refresh > now && *refresh < now + kSoon;
+  if (soon && !is_abandoned(slot.entry.memory(), clock_.wall())) add(*refresh);
+  return due;
+}
+
+void StsLookup::Impl::schedule(const SlotPtr& slot) {
+  const std::optional<Steady> due = wanted_at(*slot);
   if (!due || slot->due == due) return;
   slot->due = due;
   agenda_.emplace(*due, slot->domain.text());
 }
 
 void StsLookup::Impl::tick() {
+  watch_wall_clock();
   const auto now = clock_.steady();
   while (!agenda_.empty() && agenda_.begin()->first <= now) {
     const auto [due, name] = *agenda_.begin();
     agenda_.erase(agenda_.begin());
-    const auto found = slots_.find(name);
-    if (found == slots_.end() || found->second->due != due) continue;
-    found->second->due.reset();
-    start(found->second);
+    const SlotPtr slot = slots_.find(name);
+    if (!slot || slot->due != due) continue;
+    slot->due.reset();
+    start(slot);
   }
+}
+
+/// Lives count on the steady clock, so nothing in memory changes.  Ages in the store are doubtful:
+/// what they say is due is spread as after a start, and fetched before it is given up.
+void StsLookup::Impl::watch_wall_clock() {
+  const auto ahead = clock_.wall().time_since_epoch() - whole(clock_.steady());
+  const auto jump = ahead - wall_ahead_;
+  wall_ahead_ = ahead;
+  if (std::chrono::abs(jump) <= kClockJump) return;
+  started_ = clock_.steady();
+  log(Severity::alarm, "clock_jumped", {{"seconds", std::to_string(jump.count())}});
+}
+
+Task<Refreshed> StsLookup::Impl::refresh(Domain domain) {
+  const auto self = shared_from_this();
+  const SlotPtr slot = slots_.quiet(domain);
+  start(slot);
+  while (slot->in_flight && !closed_) co_await slot->changed.wait_until(Deadline::max());
+  co_return slot->loaded ? slot->outcome : Refreshed::own_fault;
+}
+
+Task<> StsLookup::Impl::forget(Domain domain) {
+  const auto self = shared_from_this();
+  const SlotPtr slot = slots_.find(domain.text());
+  if (slot && (slot->in_flight || slot->entry.has_policy(clock_))) co_return;
+  if (slot) slots_.drop(slot);
+  const Result<void> gone = co_await store_.erase(domain);
+  if (gone) report_.forgotten(domain);
+  if (!gone) log(Severity::warning, "store_failed", {{"cause", gone.error()}});
 }
 
 void StsLookup::Impl::close() {
   closed_ = true;
-  for (const auto& [name, slot] : slots_) slot->changed.notify();
+  slots_.for_each([](Slot& slot) { slot.changed.notify(); });
 }
 
 StsLookup::StsLookup(boost::asio::any_io_executor lookup, Resolver& resolver,
                      PolicyFetcher& fetcher, PolicyStore& store, const Clock& clock,
-                     StsLimits limits)
-    : impl_(std::make_shared<Impl>(std::move(lookup), resolver, fetcher, store, clock, limits)) {}
+                     StsLimits limits, EventSink* events)
+    : impl_(std::make_shared<Impl>(std::move(lookup), resolver, fetcher, store, clock, limits,
+                                   events)) {}
 StsLookup::~StsLookup() = default;
 Task<StsFinding> StsLookup::find(Domain domain, Deadline deadline) {
   return impl_->find(std::move(domain), deadline);
@@ -437,6 +433,10 @@ Task<StsFinding> StsLookup::find(Domain domain, Deadline deadline) {
 Task<StsFinding> StsLookup::find_known(Domain domain) {
   return impl_->find_known(std::move(domain));
 }
+Task<Refreshed> StsLookup::refresh(Domain domain) { return impl_->refresh(std::move(domain)); }
+Task<> StsLookup::forget(Domain domain) { return impl_->forget(std::move(domain)); }
+bool StsLookup::has_room_for_refresh() const { return impl_->has_room_for_refresh(); }
+StsEntry::Steady StsLookup::started() const { return impl_->started(); }
 void StsLookup::tick() { impl_->tick(); }
 void StsLookup::close() { impl_->close(); }
 const StsCounters& StsLookup::counters() const { return impl_->counters(); }

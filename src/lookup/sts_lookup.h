@@ -11,13 +11,25 @@
 
 #include "base/task.h"
 #include "lookup/clock.h"
+#include "lookup/event.h"
 #include "lookup/policy_fetcher.h"
 #include "lookup/policy_store.h"
 #include "lookup/resolver.h"
+#include "lookup/sts_report.h"
 #include "lookup/waiting.h"
 #include "policy/sts_finding.h"
 
 namespace sealane {
+
+/// Fetches at a time that nobody waits for: a quarter of the fetcher's 128 slots.
+inline constexpr std::size_t kMaxRefreshes = 32;
+/// None begins while so many fetches are under way that somebody waits for: with those of above,
+/// the 128 slots are full, and a first contact goes first.
+inline constexpr std::size_t kBusyFetches = 96;
+/// The agenda of this class has what is due so soon; the refresher has the rest.
+inline constexpr std::chrono::minutes kSoon{20};
+/// A wall clock that differs from the steady one by more was set.
+inline constexpr std::chrono::hours kClockJump{1};
 
 struct StsLimits {
   /// A known policy is used without waiting longer for the TXT record than this.
@@ -33,18 +45,12 @@ struct StsLimits {
   std::size_t max_octets = 128 * 1024 * 1024;
 };
 
-struct StsCounters {
-  std::uint64_t fetches = 0;
-  std::uint64_t fetch_failures = 0;
-  std::uint64_t downgrades = 0;   ///< a policy became weaker or vanished
-  std::uint64_t not_durable = 0;  ///< answers that could not wait for the store
-};
-
 /// Lives on the lookup thread.
 class StsLookup {
  public:
   StsLookup(boost::asio::any_io_executor lookup, Resolver& resolver, PolicyFetcher& fetcher,
-            PolicyStore& store, const Clock& clock, StsLimits limits = {});
+            PolicyStore& store, const Clock& clock, StsLimits limits = {},
+            EventSink* events = nullptr);
   ~StsLookup();
 
   /// The finding, as good as it gets before `deadline`; the work goes on afterwards.
@@ -53,8 +59,22 @@ class StsLookup {
   /// What memory and store say, without a question to the network (null MX, NXDOMAIN).
   Task<StsFinding> find_known(Domain domain);
 
-  /// Does what has become due: TXT retries, the second fetch after a new id.  Call once a second.
+  /// Looks at TXT and policy of a domain of the store if that is due, and returns when it has been
+  /// done.  Not a question: it takes nobody's place in memory.
+  Task<Refreshed> refresh(Domain domain);
+
+  /// A policy that is over and that nobody asks for leaves memory and store.
+  Task<> forget(Domain domain);
+
+  /// Whether another fetch that nobody waits for may begin: see kMaxRefreshes.
+  bool has_room_for_refresh() const;
+
+  /// Does what has become due: TXT retries, the second fetch after a new id, short-lived policies;
+  /// and watches the wall clock.  Call once a second.
   void tick();
+
+  /// Since when we run; or since the wall clock was set, which makes all ages doubtful.
+  StsEntry::Steady started() const;
 
   /// Stops all work of its own; questions under way still end.
   void close();

@@ -134,8 +134,10 @@ Decision rows_nowhere(const Situation& s) {
     return by_policy(s, "26",
                      is_null ? "null MX, but MTA-STS enforce" : "no host, but MTA-STS enforce");
   }
-  // Not knowing the store is not knowing whether row 26 holds.
-  if (s.sts == StsClass::own_fault) return wait_for_sts(s, is_null ? "25" : "27");
+  // Not knowing the store is not knowing whether row 26 holds.  Nothing else is waited for here:
+  // for a domain without a host no policy is looked up.
+  const bool unread = s.sts == StsClass::own_fault || s.sts == StsClass::pending;
+  if (unread) return wait_for_sts(s, is_null ? "25" : "27");
   if (!is_null) return answer(Action::not_found, "27", "the domain has no mail host");
   Decision decision = answer(Action::not_found, "25", "null MX: the domain takes no mail");
   decision.notices.push_back(Notice::null_mx);

@@ -5,8 +5,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -14,6 +12,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "lookup/waiting.h"
 
 namespace sealane {
 namespace asio = boost::asio;
@@ -43,7 +42,7 @@ void Acceptor::start(std::vector<Listener> listeners) {
   for (Listener& listener : listeners) {
     auto source = std::make_shared<Source>(executor_, std::move(listener));
     sources_.push_back(source);
-    asio::co_spawn(executor_, accept(source), asio::detached);
+    spawn_detached(executor_, accept(source), "accepting");
   }
 }
 

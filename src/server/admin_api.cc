@@ -5,8 +5,6 @@
 #include <fmt/format.h>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -21,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "lookup/waiting.h"
 #include "policy/next_hop.h"
 #include "server/postfix_reply.h"
 
@@ -153,7 +152,7 @@ void AdminApi::take(Socket socket) {
   if (connections_.size() >= kMaxAdminConnections) return;
   auto connection = std::make_shared<Connection>(std::move(socket), executor_);
   connections_.insert(connection);
-  asio::co_spawn(executor_, serve(connection), asio::detached);
+  spawn_detached(executor_, serve(connection), "admin connection");
 }
 
 Task<> AdminApi::serve(ConnectionPtr connection) {
@@ -181,14 +180,14 @@ Task<> AdminApi::talk(ConnectionPtr connection) {
 
     Parser parser;
     parser.header_limit(kMaxAdminHead);
-    parser.body_limit(kMaxAdminBody);
-    parser.eager(true);
     error_code wrong;
-    while (!parser.is_done() && !wrong) {
+    // Only the head is ever parsed: no request has a body, and Beast's parser aborts on a chunked
+    // one whose end is cut off.
+    while (!parser.is_header_done() && !wrong) {
       const std::size_t taken = parser.put(asio::buffer(unread), wrong);
       unread.erase(0, taken);
       if (wrong == http::error::need_more) wrong = {};
-      if (parser.is_done() || wrong || taken > 0) continue;
+      if (parser.is_header_done() || wrong || taken > 0) continue;
       const std::size_t before = unread.size();
       unread.resize(before + kAdminRead);
       const std::size_t read =
@@ -200,14 +199,15 @@ Task<> AdminApi::talk(ConnectionPtr connection) {
 
     Response response = Response::error(400, "not a request: " + wrong.message());
     if (wrong == http::error::header_limit) response = Response::error(431, "head too large");
-    if (wrong == http::error::body_limit) response = Response::error(413, "body too large");
-    if (!wrong) {
+    const bool has_body = !wrong && (parser.chunked() || parser.content_length().value_or(0) > 0);
+    if (has_body) response = Response::error(413, "no request has a body");
+    if (!wrong && !has_body) {
       const http::request<http::string_body>& request = parser.get();
       auto responding =
           respond(std::string(request.method_string()), std::string(request.target()));
       response = co_await std::move(responding);
     }
-    keep_alive = !wrong && parser.get().keep_alive();
+    keep_alive = !wrong && !has_body && parser.get().keep_alive();
     const std::string octets = response.octets(keep_alive);
     co_await asio::async_write(socket, asio::buffer(octets),
                                asio::redirect_error(asio::use_awaitable, error));

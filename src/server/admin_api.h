@@ -27,8 +27,6 @@ namespace sealane {
 inline constexpr std::size_t kMaxAdminConnections = 64;
 /// Octets of a request's head: the longest key, percent-encoded, fits.
 inline constexpr std::uint32_t kMaxAdminHead = 40 * 1024;
-/// Octets of a request's body.  No request has one yet; what comes is read and dropped.
-inline constexpr std::uint64_t kMaxAdminBody = 16 * 1024;
 /// For one request and its answer, and between two.  A lookup ends within 30 s.
 inline constexpr std::chrono::seconds kAdminPatience{60};
 

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -17,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "lookup/waiting.h"
 #include "server/netstring.h"
 #include "server/postfix_reply.h"
 
@@ -97,18 +96,40 @@ SocketmapServer::~SocketmapServer() = default;
 
 void SocketmapServer::start(std::vector<Listener> listeners) {
   acceptor_.start(std::move(listeners));
-  asio::co_spawn(executor_, sweep(), asio::detached);
+  spawn_detached(executor_, sweep(), "socketmap sweep");
 }
 
 void SocketmapServer::take(Socket socket) {
   ++counters_.accepted;
-  if (connections_.size() >= limits_.connections) {
+  if (connections_.size() >= limits_.connections && !make_room()) {
     ++counters_.refused;
     return;
   }
   auto connection = std::make_shared<Connection>(std::move(socket), sweeps_);
   connections_.insert(connection);
-  asio::co_spawn(executor_, serve(connection), asio::detached);
+  spawn_detached(executor_, serve(connection), "socketmap connection");
+}
+
+/// Lets the connection go that has been idle longest: whoever holds many open must not lock the
+/// mail server out, and Postfix repeats a question when an idle connection was closed.
+bool SocketmapServer::make_room() {
+  if (full_logged_at_ != sweeps_) {
+    full_logged_at_ = sweeps_;
+    log(Severity::warning, "connections_full",
+        {{"connections", std::to_string(connections_.size())},
+         {"effect", "the longest idle ones are closed"}});
+  }
+  ConnectionPtr idlest;
+  for (const ConnectionPtr& connection : connections_) {
+    if (connection->waiting) continue;
+    if (!idlest || connection->moved < idlest->moved) idlest = connection;
+  }
+  if (!idlest) return false;
+  ++counters_.idle;
+  error_code ignored;
+  idlest->socket.close(ignored);
+  connections_.erase(idlest);
+  return true;
 }
 
 Task<> SocketmapServer::serve(ConnectionPtr connection) {

@@ -45,11 +45,11 @@ struct SocketmapLimits {
 
 struct SocketmapCounters {
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;  ///< closed at once: too many connections
+  std::uint64_t refused = 0;  ///< closed at once: too many connections, all of them waiting
   std::uint64_t requests = 0;
   std::uint64_t unknown_maps = 0;
   std::uint64_t junk = 0;  ///< closed: not the protocol
-  std::uint64_t idle = 0;  ///< closed: nothing moved
+  std::uint64_t idle = 0;  ///< closed: nothing moved, or room was needed
 };
 
 class SocketmapServer {
@@ -78,6 +78,7 @@ class SocketmapServer {
   Task<> talk(Connection& connection);
   Next answer_ready(Connection& connection);
   void refuse_map(Connection& connection, std::string_view name);
+  bool make_room();
   void note_junk(const Connection& connection);
   void last_words(Connection& connection);
   Task<> sweep();
@@ -92,6 +93,7 @@ class SocketmapServer {
   std::unique_ptr<Sweeper> sweeper_;
   std::uint64_t sweeps_ = 1;  // the hour hand by which idleness is judged: no clock on a hit
   std::uint64_t junk_logged_at_ = 0;
+  std::uint64_t full_logged_at_ = 0;
   bool closing_ = false;
   SocketmapCounters counters_;
 };

@@ -213,9 +213,9 @@ class FakeStore : public PolicyStore {
   Task<Result<std::vector<std::pair<Domain, StsMemory>>>> walk(std::string after,
                                                                std::size_t limit) override {
     std::vector<std::pair<Domain, StsMemory>> rows;
-    for (const auto& [name, memory] : kept) {
-      if (name.text() > after && rows.size() < limit) rows.emplace_back(name, memory);
-    }
+    if (broken) co_return failure("the store is broken");
+    auto row = after.empty() ? kept.begin() : kept.upper_bound(domain(after));
+    for (; row != kept.end() && rows.size() < limit; ++row) rows.push_back(*row);
     co_return rows;
   }
   Task<Result<StoreStats>> stats() override { co_return StoreStats{kept.size(), kept.size()}; }

@@ -236,8 +236,7 @@ Task<bool> HttpsFetcher::Impl::take_slot(std::shared_ptr<Run> run, Place place) 
 
 Task<FoundTargets> HttpsFetcher::Impl::targets(Domain host, std::string for_key) {
   if (!proxy_) {
-    auto found =
-        find_targets(resolver_, options_.families, std::move(host), std::move(for_key), &filter_);
+    auto found = find_targets(resolver_, std::move(host), std::move(for_key), &filter_);
     co_return co_await std::move(found);
   }
   error_code not_literal;
@@ -249,7 +248,7 @@ Task<FoundTargets> HttpsFetcher::Impl::targets(Domain host, std::string for_key)
   }
   const auto name = Domain::parse(proxy_->host);
   if (!name) co_return tl::unexpected(FetchFailure{FetchProblem::own, name.error(), {}});
-  auto finding = find_targets(resolver_, options_.families, *name, std::move(for_key), nullptr);
+  auto finding = find_targets(resolver_, *name, std::move(for_key), nullptr);
   FoundTargets found = co_await std::move(finding);
   if (!found) {
     found.error().problem = FetchProblem::own;

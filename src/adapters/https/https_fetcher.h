@@ -26,11 +26,10 @@ inline constexpr std::chrono::seconds kFastTime{5};
 inline constexpr std::size_t kMaxAddresses = 8;
 
 struct HttpsOptions {
-  Families families = Families::any;         ///< which addresses to ask for and to connect to
   std::string ca_file;                       ///< PEM; empty = the system's bundle
   std::vector<std::string> allow_addresses;  ///< see AddressFilter::create()
   /// "host:port" of a proxy that understands CONNECT; empty = none.  It resolves the policy host,
-  /// so neither `families` nor the address filter applies to that.
+  /// so the address filter does not apply to that.
   std::string proxy;
   SlotLimits slots;
   std::uint16_t port = 443;  ///< another one only for tests: RFC 8461 knows no other

@@ -13,12 +13,6 @@ namespace {
 
 using boost::asio::ip::address;
 
-Task<DnsReply> nothing() {
-  DnsReply reply;
-  reply.status = DnsStatus::nodata;
-  co_return reply;
-}
-
 /// IPv6 and IPv4 in turn, beginning with IPv6 (RFC 8305, section 4), each address once.
 std::vector<address> interleaved(const DnsReply& a, const DnsReply& aaaa) {
   std::vector<address> mixed;
@@ -72,13 +66,13 @@ FoundTargets choose_targets(const Domain& host, const DnsReply& a, const DnsRepl
   return targets;
 }
 
-Task<FoundTargets> find_targets(Resolver& resolver, Families families, Domain host,
-                                std::string for_key, const AddressFilter* filter) {
+Task<FoundTargets> find_targets(Resolver& resolver, Domain host, std::string for_key,
+                                const AddressFilter* filter) {
   using namespace boost::asio::experimental::awaitable_operators;
   const DnsQuestion question4{host, RrType::a, for_key};
   const DnsQuestion question6{host, RrType::aaaa, for_key};
-  auto ask4 = families == Families::ipv6 ? nothing() : resolver.ask(question4);
-  auto ask6 = families == Families::ipv4 ? nothing() : resolver.ask(question6);
+  auto ask4 = resolver.ask(question4);
+  auto ask6 = resolver.ask(question6);
   const std::tuple<DnsReply, DnsReply> both = co_await (std::move(ask4) && std::move(ask6));
   co_return choose_targets(host, std::get<0>(both), std::get<1>(both), filter);
 }

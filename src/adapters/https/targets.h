@@ -19,15 +19,15 @@ struct Targets {
 };
 using FoundTargets = tl::expected<Targets, FetchFailure>;
 
-/// What the answers of both families come to.  `a` or `aaaa` may be "no data" without having been
-/// asked for.  `filter` null: every address is fine.
+/// What the answers of both families come to.  `filter` null: every address is fine.
 FoundTargets choose_targets(const Domain& host, const DnsReply& a, const DnsReply& aaaa,
                             const AddressFilter* filter);
 
-/// Asks for the addresses of `host` on behalf of `for_key`, both families side by side.  The
+/// Asks for the addresses of `host` on behalf of `for_key`, both families side by side: a family
+/// that we have no way out in shows when connecting, as our own fault.  The
 /// resolver and the filter must outlive it.
-Task<FoundTargets> find_targets(Resolver& resolver, Families families, Domain host,
-                                std::string for_key, const AddressFilter* filter);
+Task<FoundTargets> find_targets(Resolver& resolver, Domain host, std::string for_key,
+                                const AddressFilter* filter);
 
 /// "host:port" or "[IPv6]:port".
 struct ProxyName {

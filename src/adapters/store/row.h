@@ -18,7 +18,8 @@ inline constexpr char kColumns[] =
     "txt_error_first, txt_error_count, txt_error_last, txt_error_text, "
     "fetch_error_first, fetch_error_count, fetch_error_last, fetch_error_text, failed_id, asked";
 
-/// One tree holds name and row (WITHOUT ROWID): no damaged index can hide a row that is there.
+/// One tree holds name and row (WITHOUT ROWID): what can hide a row is a name out of order, and
+/// Database::open() looks for that.
 inline constexpr char kCreateTables[] = R"(
 CREATE TABLE domains (
   domain            TEXT PRIMARY KEY NOT NULL,

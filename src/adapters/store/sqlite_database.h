@@ -38,8 +38,8 @@ struct StoreRefusal {
 class Database {
  public:
   /// Opens the file, or creates it with mode 0600.  Checks that it is ours, its schema, and, up to
-  /// `check_size` octets, its integrity (PRAGMA quick_check).  In a larger file damage shows when
-  /// it is read.
+  /// `check_size` octets, its integrity (PRAGMA quick_check, and the order of the names).  In a
+  /// larger file damage shows when it is read.
   static tl::expected<std::unique_ptr<Database>, StoreRefusal> open(
       const std::string& path, std::uintmax_t check_size = kMaxCheckedStore);
   ~Database();
@@ -61,6 +61,7 @@ class Database {
   std::optional<StoreRefusal> check_schema() const;
   std::optional<StoreRefusal> use_wal();
   std::optional<StoreRefusal> check_integrity();
+  std::optional<StoreRefusal> check_order();
   StoreRefusal unreadable() const;
   Result<void> execute(const char* sql);
   tl::unexpected<std::string> failed() const;

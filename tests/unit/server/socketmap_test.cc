@@ -166,24 +166,31 @@ TEST_CASE("2,000 connections are served at a time") {
   for (SocketClient& client : clients) REQUIRE(client.reply() == "<end>");
 }
 
-TEST_CASE("a connection beyond the limit is closed at once, and a free place is used again") {
+TEST_CASE("beyond the limit an idle connection makes room, and one that waits does not") {
   SocketmapLimits limits;
   limits.connections = 2;
   SocketmapHouse house(limits);
-  std::optional<SocketClient> first(house.client());
-  SocketClient second = house.client();
-  first->ask("postfix a.test");
-  CHECK(first->reply() == "OK postfix a.test");
+  house.hold("slow.test");
+  SocketClient waiting = house.client();
+  waiting.ask("postfix slow.test");
+  house.wait_for_held(1);
+  SocketClient idle = house.client();
   SocketmapHouse::wait([&] { return house.connections() == 2; });
-  SocketClient third = house.client();
-  CHECK(third.reply() == "<end>");
-  CHECK(house.counters().refused == 1);
 
-  first.reset();
-  SocketmapHouse::wait([&] { return house.connections() == 1; });
+  SocketClient third = house.client();
+  CHECK(idle.reply() == "<end>");
+  third.ask("postfix a.test");
+  CHECK(third.reply() == "OK postfix a.test");
+  CHECK(house.counters().refused == 0);
+
+  third.ask("postfix slow.test");
+  SocketmapHouse::wait([&] { return house.counters().requests == 3; });
   SocketClient fourth = house.client();
-  fourth.ask("postfix a.test");
-  CHECK(fourth.reply() == "OK postfix a.test");
+  CHECK(fourth.reply() == "<end>");
+  CHECK(house.counters().refused == 1);
+  house.release();
+  CHECK(waiting.reply() == "OK postfix slow.test");
+  CHECK(third.reply() == "OK postfix slow.test");
 }
 
 TEST_CASE("a client that has finished sending still gets its answer") {

@@ -189,6 +189,33 @@ TEST_CASE("random damage is refused, or shows when it is read, or is a value, bu
   MESSAGE("opened " << opened << " of 150 damaged files; " << errors << " reads failed");
 }
 
+TEST_CASE("a name out of order, which would hide other rows, is refused") {
+  const Folder folder;
+  const std::string path = filled(folder, 2000);
+  const std::string good = read_all(path);
+  int refused = 0, hidden = 0;
+  for (int i = 0; i < 2000; i += 50) {
+    std::string bad = good;
+    const auto at = bad.find(name_of_row(i).text());
+    REQUIRE(at != std::string::npos);
+    bad[at] = 'z';
+    for (const auto& name : folder.names()) std::filesystem::remove(folder.path(name));
+    write_all(path, bad);
+    if (refusal(path) != "opened") {
+      ++refused;
+      continue;
+    }
+    Opened store(path);
+    for (int j = 0; j < 2000; j += 10) {
+      if (j == i) continue;
+      const auto found = store.find(name_of_row(j));
+      if (found && !found->has_value()) ++hidden;
+    }
+  }
+  CHECK(refused > 10);  // the others hit a stale copy of the name
+  CHECK(hidden == 0);
+}
+
 TEST_CASE("a row that we cannot have written is an error that names it") {
   const Folder folder;
   const std::string path = filled(folder, 3);
