@@ -113,9 +113,13 @@ stage_layers() {
 
 stage_shell() {
   local files
-  mapfile -t files < <(shell_programs)
+  mapfile -t files < <(shell_programs | grep -v '^tests/integration/')
   shellcheck -x "${files[@]}"
   say "${#files[@]} shell programs"
+  # The cases set variables for the library that they find at run time.
+  mapfile -t files < <(shell_programs | grep '^tests/integration/')
+  shellcheck -x -e SC2034 "${files[@]}"
+  say "${#files[@]} integration cases"
 }
 
 stage_build() {
