@@ -209,9 +209,9 @@ stage_run() {
   count 1 0
 }
 
-# stage_integration DIR
+# stage_integration DIR [OPTION...]: options of tests/integration/run.
 stage_integration() {
-  "${launcher[@]}" tests/integration/run --build "$1" | count_last_line
+  "${launcher[@]}" tests/integration/run --build "$@" | count_last_line
 }
 
 # What programs are started through, if anything.
@@ -284,7 +284,7 @@ dev_test() {
   stage vectors build stage_vectors build
   stage lab - stage_lab
   stage run build stage_run
-  stage integration build stage_integration build
+  stage integration build stage_integration build ${all:+--slow}
   if [ -n "$all" ]; then
     CXX=clang++ stage build-clang - stage_build build-clang
     stage tidy build-clang stage_tidy
