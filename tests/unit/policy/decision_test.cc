@@ -236,7 +236,7 @@ TEST_CASE("while observing, a question is answered before anything is known") {
   const Decision decision = observed_at_once();
   CHECK(decision.action == Action::not_found);
   CHECK(decision.row == "33");
-  CHECK(decision.ttl == 0s);
+  CHECK(decision.ttl == kObservedTtl);
   CHECK_FALSE(decision.would_be.has_value());
 }
 
