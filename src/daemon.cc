@@ -30,6 +30,8 @@
 #include "base/log.h"
 #include "daemon_options.h"
 #include "lookup/dane_lookup.h"
+#include "lookup/dane_watch.h"
+#include "lookup/event_log.h"
 #include "lookup/policy_finder.h"
 #include "lookup/refresher.h"
 #include "lookup/sts_lookup.h"
@@ -117,6 +119,8 @@ class Daemon::Impl {
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<GetdnsResolver> resolver_;
   std::unique_ptr<HttpsFetcher> fetcher_;
+  std::unique_ptr<EventLog> events_;
+  std::unique_ptr<DaneWatch> dane_watch_;
   std::unique_ptr<DaneLookup> dane_;
   std::unique_ptr<StsLookup> sts_;
   std::unique_ptr<Refresher> refresher_;
@@ -161,11 +165,13 @@ Result<void> Daemon::Impl::build() {
   if (auto tested = test_resolvers(); !tested) return tested;
   test_resolv_conf(dns.upstreams);
 
+  events_ = std::make_unique<EventLog>(lookup_.get_executor(), *store_, nullptr);
+  dane_watch_ = std::make_unique<DaneWatch>(lookup_.get_executor(), *store_, clock_, *events_);
   dane_ = std::make_unique<DaneLookup>(*resolver_, families, clock_);
-  sts_ =
-      std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_);
+  sts_ = std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_,
+                                     StsLimits{}, events_.get());
   refresher_ = std::make_unique<Refresher>(lookup_.get_executor(), *sts_, *store_, clock_);
-  finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, config_.decision);
+  finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, config_.decision, dane_watch_.get());
   CacheLimits limits;
   limits.entries = config_.cache_entries;
   limits.octets = config_.cache_mib * 1024 * 1024;
@@ -227,6 +233,7 @@ void Daemon::Impl::warn(std::string text) {
 
 void Daemon::Impl::run() {
   auto lookup_guard = asio::make_work_guard(lookup_);
+  dane_watch_->start();
   asio::co_spawn(lookup_, pulse(), asio::detached);
   std::thread lookup_thread([this] { lookup_.run(); });
 

@@ -59,8 +59,8 @@ StsFinding not_yet_known() {
 
 class PolicyFinder::Impl : public std::enable_shared_from_this<PolicyFinder::Impl> {
  public:
-  Impl(DaneLookup& dane, StsLookup& sts, DecisionSettings settings)
-      : dane_(dane), sts_(sts), settings_(settings) {}
+  Impl(DaneLookup& dane, StsLookup& sts, DecisionSettings settings, DaneWatch* watch)
+      : dane_(dane), sts_(sts), settings_(settings), watch_(watch) {}
 
   Task<Decision> find(PolicyQuestion question);
 
@@ -77,6 +77,7 @@ class PolicyFinder::Impl : public std::enable_shared_from_this<PolicyFinder::Imp
   DaneLookup& dane_;
   StsLookup& sts_;
   DecisionSettings settings_;
+  DaneWatch* watch_;
 };
 
 Task<Decision> PolicyFinder::Impl::find(PolicyQuestion question) {
@@ -148,7 +149,8 @@ Task<> PolicyFinder::Impl::find_all(NextHop next_hop, Deadline deadline,
 
 Task<> PolicyFinder::Impl::look_at_dane(NextHop next_hop, DaneFinding mx,
                                         std::shared_ptr<Progress> progress) {
-  progress->dane = co_await dane_.judge_hosts(std::move(next_hop), std::move(mx));
+  progress->dane = co_await dane_.judge_hosts(next_hop, std::move(mx));
+  if (watch_) watch_->note(next_hop, *progress->dane);
   progress->news.notify();
 }
 
@@ -168,8 +170,9 @@ Task<> PolicyFinder::Impl::look_at_sts(NextHop next_hop, MxStatus mx, Deadline d
   progress->news.notify();
 }
 
-PolicyFinder::PolicyFinder(DaneLookup& dane, StsLookup& sts, DecisionSettings settings)
-    : impl_(std::make_shared<Impl>(dane, sts, settings)) {}
+PolicyFinder::PolicyFinder(DaneLookup& dane, StsLookup& sts, DecisionSettings settings,
+                           DaneWatch* watch)
+    : impl_(std::make_shared<Impl>(dane, sts, settings, watch)) {}
 PolicyFinder::~PolicyFinder() = default;
 Task<Decision> PolicyFinder::find(PolicyQuestion question) {
   return impl_->find(std::move(question));
