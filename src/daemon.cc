@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "adapters/dns/getdns_resolver.h"
+#include "adapters/hook/hook_runner.h"
 #include "adapters/https/https_fetcher.h"
 #include "adapters/store/sqlite_store.h"
 #include "adapters/system_clock.h"
@@ -119,6 +120,7 @@ class Daemon::Impl {
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<GetdnsResolver> resolver_;
   std::unique_ptr<HttpsFetcher> fetcher_;
+  std::unique_ptr<HookRunner> hook_;
   std::unique_ptr<EventLog> events_;
   std::unique_ptr<DaneWatch> dane_watch_;
   std::unique_ptr<DaneLookup> dane_;
@@ -165,7 +167,12 @@ Result<void> Daemon::Impl::build() {
   if (auto tested = test_resolvers(); !tested) return tested;
   test_resolv_conf(dns.upstreams);
 
-  events_ = std::make_unique<EventLog>(lookup_.get_executor(), *store_, nullptr);
+  if (!config_.on_downgrade.empty()) {
+    auto hook = HookRunner::create(lookup_.get_executor(), config_.on_downgrade);
+    if (!hook) return tl::unexpected(std::move(hook.error()));
+    hook_ = std::move(*hook);
+  }
+  events_ = std::make_unique<EventLog>(lookup_.get_executor(), *store_, hook_.get());
   dane_watch_ = std::make_unique<DaneWatch>(lookup_.get_executor(), *store_, clock_, *events_);
   dane_ = std::make_unique<DaneLookup>(*resolver_, families, clock_);
   sts_ = std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_,
@@ -305,6 +312,7 @@ void Daemon::Impl::stop() {
     refresher_->close();
     sts_->close();
     fetcher_->close();
+    if (hook_) hook_->close();
     resolver_->close();
   });
 }

@@ -65,6 +65,7 @@ struct Config {
   std::vector<ListenAddress> admin;
 
   DecisionSettings decision;
+  std::string on_downgrade;  ///< a program and its arguments; empty: none
 
   std::size_t cache_entries = 100'000;
   std::size_t cache_mib = 64;
