@@ -169,8 +169,9 @@ StsChange StsEntry::apply_fetched(const FetchedBody& body, StsPolicy policy, con
   change.changed = !known || policy_->lines != policy.lines;
   if (known) change.before = policy_->mode;
   change.weaker = known && policy_->mode == StsMode::enforce && policy.mode != StsMode::enforce;
-  // The second fetch after a new id belongs to it.
-  change.without_new_id = known && change.changed && !new_id && !second_fetch_;
+  // What is published a little after a new id belongs to it.
+  const bool settling = new_id_at_ && clock.steady() - *new_id_at_ <= kIdSettles;
+  change.without_new_id = known && change.changed && !new_id && !settling;
   change.deleted = policy.max_age == seconds{0};
 
   const auto now = clock.wall();
@@ -180,6 +181,7 @@ StsChange StsEntry::apply_fetched(const FetchedBody& body, StsPolicy policy, con
   memory_.policy = StoredPolicy{std::move(id), body.body, now, now + life};
   if (change.deleted) memory_.policy.reset();
   second_fetch_.reset();
+  if (new_id) new_id_at_ = clock.steady();
   if (new_id) second_fetch_ = clock.steady() + kSecondFetch;
   fetch_allowed_ = clock.steady() + kFetchSpacing;
   adopt(std::move(policy), life, clock);

@@ -28,6 +28,9 @@ inline constexpr std::chrono::minutes kFetchSpacing{1};
 /// After a failure of our own the next question may try again this soon.
 inline constexpr std::chrono::seconds kOwnFaultPause{10};
 
+/// Changes of the policy this long after a new id are part of the same change.
+inline constexpr std::chrono::hours kIdSettles{1};
+
 /// An answer counts this long beyond its TTL: the next one is on its way.
 inline constexpr std::chrono::seconds kTxtGrace{30};
 
@@ -131,6 +134,7 @@ class StsEntry {
   std::optional<std::string> own_fault_;   ///< the last fetch failed because of us
   std::optional<std::string> unreadable_;  ///< why the stored policy cannot be read
   std::optional<Steady> second_fetch_;
+  std::optional<Steady> new_id_at_;  ///< when a policy under a new id was fetched
 };
 
 }  // namespace sealane
