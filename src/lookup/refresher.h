@@ -4,9 +4,8 @@
 //
 // The store is the schedule.  A walk over it, page by page, computes when each policy is due and
 // notes those that are due before the walk may come by again; nothing else is kept.  A million
-// policies thus cost the memory of those due within twenty minutes (some 14,000, at most
-// kMaxAgenda), and each ten minutes the reading of all rows: kRowsPerTick a second, one or two
-// percent of a core while it lasts.
+// policies cost the memory of those due within twenty minutes (some 14,000, at most kMaxAgenda)
+// and, each ten minutes, the reading of all rows: 1.2 s of CPU over eight minutes.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -67,6 +67,7 @@ TEST_CASE("every option is read") {
       "default-level = dane-only\n"
       "insecure-mx = may\n"
       "overrides = /etc/sealane/overrides\n"
+      "on-downgrade = /usr/local/bin/tell postmaster\n"
       "[cache]\n"
       "entries = 100\n"
       "memory = 1\n"
@@ -89,6 +90,7 @@ TEST_CASE("every option is read") {
   CHECK(read->decision.default_level == DefaultLevel::dane_only);
   CHECK(read->decision.insecure_mx_may);
   CHECK(read->overrides_file == "/etc/sealane/overrides");
+  CHECK(read->on_downgrade == "/usr/local/bin/tell postmaster");
   CHECK(read->cache_entries == 100);
   CHECK(read->cache_mib == 1);
   CHECK(read->log_level == Severity::debug);
@@ -159,6 +161,7 @@ TEST_CASE("a value that does not fit names the line, the value and what is allow
            {"policy", "default-level = strict", "allowed are none, may, encrypt, dane, dane-only"},
            {"policy", "insecure-mx = no", "allowed are dane, may"},
            {"policy", "overrides = overrides", "an absolute path"},
+           {"policy", "on-downgrade = tell", "an absolute path"},
            {"cache", "entries = 99", "a number from 100 to 10000000"},
            {"cache", "memory = 0", "a number from 1 to 65536"},
            {"log", "level = loud", "allowed are debug, info, notice, warning, error, alarm"},
