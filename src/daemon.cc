@@ -29,12 +29,14 @@
 #include "base/log.h"
 #include "daemon_options.h"
 #include "lookup/dane_lookup.h"
+#include "lookup/override_book.h"
 #include "lookup/policy_finder.h"
 #include "lookup/refresher.h"
 #include "lookup/sts_lookup.h"
 #include "lookup/waiting.h"
 #include "server/admin_api.h"
 #include "server/answer_cache.h"
+#include "server/override_loader.h"
 #include "server/postfix_reply.h"
 #include "server/socketmap.h"
 
@@ -75,6 +77,18 @@ T run_alone(asio::io_context& io, Task<T> task) {
   return std::move(value.value());
 }
 
+/// The overrides of the configuration, an empty set if it names none.  Nothing when the file is
+/// wrong: each of its errors has been logged then.
+std::shared_ptr<const Overrides> read_overrides(const std::string& file) {
+  if (file.empty()) return std::make_shared<Overrides>();
+  Result<Overrides, std::vector<std::string>> loaded = load_overrides(file);
+  if (loaded) return std::make_shared<Overrides>(*std::move(loaded));
+  for (const std::string& problem : loaded.error()) {
+    log(Severity::error, "override_wrong", {{"problem", problem}});
+  }
+  return nullptr;
+}
+
 std::vector<std::string> complaints(const SelfTestReport& report) {
   std::vector<std::string> out;
   for (const UpstreamReport& upstream : report.upstreams) {
@@ -100,6 +114,7 @@ class Daemon::Impl {
   Task<> pulse();
   void await_signal();
   void reload();
+  void reload_on_lookup_thread(const std::string& overrides_file, bool needs_restart);
   void stop();
   void report() const;
 
@@ -120,6 +135,7 @@ class Daemon::Impl {
   std::unique_ptr<DaneLookup> dane_;
   std::unique_ptr<StsLookup> sts_;
   std::unique_ptr<Refresher> refresher_;
+  OverrideBook overrides_{clock_};
   std::unique_ptr<PolicyFinder> finder_;
   std::unique_ptr<AnswerCache> cache_;
   std::unique_ptr<SocketmapServer> socketmap_;
@@ -131,6 +147,11 @@ class Daemon::Impl {
 
 Result<void> Daemon::Impl::build() {
   set_log_level(config_.log_level);
+  auto overrides = read_overrides(config_.overrides_file);
+  if (!overrides) {
+    return failure("policy.overrides = {}: errors, see above", config_.overrides_file);
+  }
+  overrides_.replace(std::move(overrides));
   ::umask(0077);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGHUP, SIG_IGN);  // until run() can reload: there is nothing old to replace yet
@@ -164,7 +185,7 @@ Result<void> Daemon::Impl::build() {
   sts_ =
       std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_);
   refresher_ = std::make_unique<Refresher>(lookup_.get_executor(), *sts_, *store_, clock_);
-  finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, config_.decision);
+  finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, overrides_, config_.decision);
   CacheLimits limits;
   limits.entries = config_.cache_entries;
   limits.octets = config_.cache_mib * 1024 * 1024;
@@ -252,6 +273,7 @@ Task<> Daemon::Impl::pulse() {
   while (!stopping_lookup_) {
     sts_->tick();
     refresher_->tick();
+    overrides_.tick();
     pulse_timer_.expires_after(seconds{1});
     co_await pulse_timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
@@ -274,14 +296,28 @@ void Daemon::Impl::reload() {
   }
   set_log_level(fresh->log_level);
   config_.log_level = fresh->log_level;
+  config_.overrides_file = fresh->overrides_file;
   const bool needs_restart = config_text(*fresh) != config_text(config_);
-  asio::post(lookup_, [this] {
-    const Result<void> loaded = fetcher_->reload_ca();
-    if (!loaded) log(Severity::error, "ca_reload_failed", {{"cause", loaded.error()}});
-    asio::post(serving_, [this] { cache_->clear(); });  // what was answered with the old file
+  asio::post(lookup_, [this, file = fresh->overrides_file, needs_restart] {
+    reload_on_lookup_thread(file, needs_restart);
   });
-  log(Severity::notice, "reloaded",
-      {{"needs_restart", needs_restart ? "yes, for options other than log.level" : "no"}});
+}
+
+/// A large file takes a while to read: meanwhile the serving thread answers as before.
+void Daemon::Impl::reload_on_lookup_thread(const std::string& overrides_file, bool needs_restart) {
+  const Result<void> loaded = fetcher_->reload_ca();
+  if (!loaded) log(Severity::error, "ca_reload_failed", {{"cause", loaded.error()}});
+  auto overrides = read_overrides(overrides_file);
+  const std::string taken = overrides ? std::to_string(overrides->rules().size()) : "the old ones";
+  if (overrides) overrides_.replace(std::move(overrides));
+  // Answers that rest on what was in force before go now, when nothing rests on it any more.
+  asio::post(serving_, [this, taken, needs_restart] {
+    cache_->clear();
+    log(Severity::notice, "reloaded",
+        {{"overrides", taken},
+         {"needs_restart",
+          needs_restart ? "yes, for options other than log.level and policy.overrides" : "no"}});
+  });
 }
 
 void Daemon::Impl::stop() {

@@ -26,7 +26,8 @@ class Daemon {
   static Result<std::unique_ptr<Daemon>> create(const CommandLine& command_line, Config config);
   ~Daemon();
 
-  /// Serves until SIGTERM or SIGINT, then drains.  SIGHUP reads log level and CA file again.
+  /// Serves until SIGTERM or SIGINT, then drains.  SIGHUP reads log level, CA file and overrides
+  /// again.
   void run();
 
  private:

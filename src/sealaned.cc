@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "daemon.h"
 #include "server/config.h"
+#include "server/override_loader.h"
 
 namespace {
 
@@ -16,6 +17,27 @@ constexpr int kWrongUsage = 2;
 
 int refuse(const std::string& cause) {
   sealane::log(sealane::Severity::error, "no_start", {{"cause", cause}});
+  return kNoStart;
+}
+
+/// Shows the configuration, or all that is wrong with it and with the overrides that it names.
+int check_config(const sealane::CommandLine& command_line) {
+  const auto config = sealane::load_config(command_line);
+  if (!config) {
+    std::cerr << "sealaned: " << config.error() << '\n';
+    return kNoStart;
+  }
+  std::cout << sealane::config_text(*config);
+  if (config->overrides_file.empty()) return 0;
+  const auto overrides = sealane::load_overrides(config->overrides_file);
+  if (overrides) {
+    std::cout << "\n# " << config->overrides_file << ": " << overrides->rules().size()
+              << " overrides\n";
+    return 0;
+  }
+  for (const std::string& problem : overrides.error()) {
+    std::cerr << "sealaned: " << problem << '\n';
+  }
   return kNoStart;
 }
 
@@ -35,12 +57,8 @@ int run(const std::vector<std::string>& arguments) {
     return 0;
   }
 
+  if (command_line->verb == Verb::check_config) return check_config(*command_line);
   auto config = sealane::load_config(*command_line);
-  if (command_line->verb == Verb::check_config) {
-    if (config) std::cout << sealane::config_text(*config);
-    if (!config) std::cerr << "sealaned: " << config.error() << '\n';
-    return config ? 0 : kNoStart;
-  }
   if (!config) return refuse(config.error());
   auto daemon = sealane::Daemon::create(*command_line, std::move(*config));
   if (!daemon) return refuse(daemon.error());

@@ -98,8 +98,10 @@ struct DaneLookup::Addresses {
       return reply.status == DnsStatus::ok && !reply.addresses.empty() && reply.secure == secure;
     });
   }
+  /// The failed one; of two, the one that failed because of us.
   const DnsReply* failed() const {
-    return first([](const DnsReply& reply) { return reply.failed(); });
+    const DnsReply* own = first([](const DnsReply& reply) { return reply.own_fault; });
+    return own ? own : first([](const DnsReply& reply) { return reply.failed(); });
   }
 };
 
@@ -158,9 +160,10 @@ Task<DaneFinding> DaneLookup::judge_hosts(NextHop next_hop, DaneFinding finding)
   co_return finding;
 }
 
-void DaneLookup::note_address_failure(HostFinding& host) {
+void DaneLookup::note_address_failure(HostFinding& host, bool own_fault) {
   host.state = HostState::err;
   host.address_failed = true;
+  if (own_fault) return;  // that we were down says nothing about the host
   if (address_errors_.size() >= kMaxFailingHosts) address_errors_.clear();
   ErrorStreak& streak = address_errors_[host.name];
   streak.note(clock_.wall(), {});
@@ -198,7 +201,6 @@ Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& ow
   const Addresses addresses = co_await ask_addresses(name, next_hop.text());
   host.ttl = std::chrono::hours{1};
   for (const DnsReply& reply : addresses.replies) {
-    own_fault = own_fault || reply.own_fault;
     shorten(host.ttl, reply.ttl);
     for (const auto& address : reply.addresses) host.addresses.push_back(address.to_string());
   }
@@ -224,9 +226,10 @@ Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& ow
     DnsQuestion question{name, RrType::cname, next_hop.text()};
     const DnsReply alias = co_await resolver_.ask(std::move(question));
     shorten(host.ttl, alias.ttl);
-    own_fault = own_fault || alias.own_fault;
     if (alias.failed()) {
-      note_address_failure(host);
+      // The addresses are known, so an MTA can get there: this is no unreachable host.
+      own_fault = own_fault || alias.own_fault;
+      host.state = HostState::err;
       host.reason = failed_text(RrType::cname, name.text(), alias);
       co_return host;
     }
@@ -243,7 +246,8 @@ Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& ow
     co_return host;
   }
   if (const DnsReply* reply = addresses.failed()) {
-    note_address_failure(host);
+    own_fault = own_fault || reply->own_fault;
+    note_address_failure(host, reply->own_fault);
     host.reason = fmt::format("address lookup for {} failed ({})", name.text(), escape(reply->why));
     co_return host;
   }

@@ -38,7 +38,7 @@ class DaneLookup {
                               bool& own_fault);
   Task<> ask_into(DnsReply& reply, DnsQuestion question);
 
-  void note_address_failure(HostFinding& host);
+  void note_address_failure(HostFinding& host, bool own_fault);
 
   Resolver& resolver_;
   Families families_;

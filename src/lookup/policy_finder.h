@@ -8,6 +8,7 @@
 
 #include "base/task.h"
 #include "lookup/dane_lookup.h"
+#include "lookup/override_book.h"
 #include "lookup/sts_lookup.h"
 #include "policy/decision.h"
 
@@ -23,12 +24,14 @@ struct PolicyQuestion {
 class PolicyFinder {
  public:
   /// The parts must outlive the finder and every question under way.
-  PolicyFinder(DaneLookup& dane, StsLookup& sts, DecisionSettings settings);
+  PolicyFinder(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides,
+               DecisionSettings settings);
   ~PolicyFinder();
 
   /// Answers within the dialect's budget (30 s; Exim 18 s; Sendmail 4 s): what is not known by
   /// then is temporary, and the work goes on for the next asker.  Never throws for anything that
-  /// comes from the network.
+  /// comes from the network.  What an override fixes, or lets only be observed, is answered
+  /// without waiting for a lookup.
   Task<Decision> find(PolicyQuestion question);
 
  private:

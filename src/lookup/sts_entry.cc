@@ -65,11 +65,7 @@ bool StsEntry::has_policy(const Clock& clock) const {
   return policy_ && clock.steady() < policy_ends_;
 }
 
-/// A fetch that failed just before the end counts as the last try.
-bool StsEntry::expired_untried(const Clock& clock) const {
-  const bool tried = last_failure_ && *last_failure_ + kFetchSpacing >= policy_ends_;
-  return policy_ && !has_policy(clock) && !tried;
-}
+bool StsEntry::expired_untried(const Clock& clock) const { return policy_ && !has_policy(clock); }
 
 bool StsEntry::id_changed() const {
   return txt_ == TxtState::valid && memory_.policy && memory_.policy->id != memory_.txt_id;
@@ -120,7 +116,11 @@ void StsEntry::read_txt(const DnsReply& reply, const Clock& clock) {
   if (reply.failed()) {
     txt_ = reply.own_fault ? TxtState::own_fault : TxtState::failed;
     txt_problem_ = escape(reply.why);
-    if (!reply.own_fault) memory_.txt_errors.note(clock.wall(), txt_problem_);
+    // A failure that the resolver has kept is not a second one.
+    const bool fresh = clock.steady() >= txt_failure_kept_until_;
+    if (reply.own_fault || !fresh) return;
+    txt_failure_kept_until_ = clock.steady() + reply.ttl;
+    memory_.txt_errors.note(clock.wall(), txt_problem_);
     return;
   }
   memory_.txt_errors = {};
@@ -128,6 +128,7 @@ void StsEntry::read_txt(const DnsReply& reply, const Clock& clock) {
   switch (found.kind) {
     case StsRecordSet::Kind::none:
       txt_ = TxtState::none;
+      none_heard_ = clock.steady();
       break;
     case StsRecordSet::Kind::several:
       txt_ = TxtState::several;
@@ -139,6 +140,7 @@ void StsEntry::read_txt(const DnsReply& reply, const Clock& clock) {
       txt_ = TxtState::valid;
       memory_.txt_id = std::move(found.record.id);
       memory_.none_since.reset();
+      none_heard_.reset();
       return;
   }
   txt_problem_ = std::move(found.problem);
@@ -197,7 +199,8 @@ StsFailure StsEntry::apply_failure(const std::string& text, bool own_fault, cons
   }
   own_fault_.reset();
   fetch_allowed_ = now + kFetchSpacing;
-  last_failure_ = now;
+  const bool ended = policy_ && !has_policy(clock);
+  if (ended) memory_.fetch_errors = {};  // from here on the back-off is that of a first contact
   const ErrorStreak before = memory_.fetch_errors;
   memory_.fetch_errors.note(clock.wall(), text);
   memory_.failed_id = memory_.txt_id;
@@ -207,8 +210,13 @@ StsFailure StsEntry::apply_failure(const std::string& text, bool own_fault, cons
   failure.new_cause = before.count == 0 || before.text != text;
   failure.third = before.count == 2 && memory_.fetch_errors.count == 3;
   if (has_policy(clock)) note_life_left(before, failure, clock);
-  if (policy_ && !has_policy(clock)) {
+  if (ended) {
     failure.expired = policy_->mode;
+    drop_policy();
+  }
+  const bool rubbish = unreadable_ && memory_.policy && memory_.policy->expires <= clock.wall();
+  if (rubbish) {
+    unreadable_.reset();
     drop_policy();
   }
   return failure;
@@ -274,6 +282,11 @@ StsFinding StsEntry::without_policy(const Clock& clock) const {
     finding.ttl = seconds{1};
     return say(StsClass::pending, "the MTA-STS policy has expired and is being fetched");
   }
+  const bool none_lately = none_heard_ && clock.steady() - *none_heard_ <= kNoneLife;
+  const bool stale = clock.steady() > txt_at_ + txt_ttl_ + kTxtGrace;
+  if (stale && !(txt_ == TxtState::none && none_lately)) {
+    return say(StsClass::pending, "the _mta-sts TXT record is being looked up");
+  }
   switch (txt_) {
     case TxtState::unknown:
       return say(StsClass::pending, "the _mta-sts TXT record is being looked up");
@@ -288,7 +301,9 @@ StsFinding StsEntry::without_policy(const Clock& clock) const {
     case TxtState::invalid:
       return say(StsClass::none, "no valid _mta-sts TXT record: " + txt_problem_);
     case TxtState::valid:
-      if (memory_.fetch_errors.count > 0 && memory_.failed_id == memory_.txt_id) {
+      // While the fetch is repeated, the last one has failed still; days later it says nothing.
+      if (memory_.fetch_errors.count > 0 && memory_.failed_id == memory_.txt_id &&
+          clock.steady() < next_fetch_ + kMaxBackoff) {
         const auto wait = whole_seconds(next_fetch_ - clock.steady());
         finding.ttl = std::clamp(wait, seconds{1}, finding.ttl);
         return say(StsClass::fetch_failed,
@@ -298,7 +313,7 @@ StsFinding StsEntry::without_policy(const Clock& clock) const {
       return say(StsClass::pending, "the MTA-STS policy is being fetched");
   }
   const std::string failed = fmt::format("the _mta-sts TXT lookup failed ({})", txt_problem_);
-  if (memory_.none_since && clock.wall() - *memory_.none_since <= kNoneLife) {
+  if (none_lately) {
     return say(StsClass::none, failed + "; it said \"none\" less than a day ago");
   }
   if (!memory_.txt_errors.beyond_bound()) return say(StsClass::txt_error, failed);

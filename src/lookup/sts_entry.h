@@ -3,6 +3,7 @@
 // fetch is due, what a TXT answer or a fetch changes.  Rules only: no I/O, no waiting, no logging.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -26,6 +27,9 @@ inline constexpr std::chrono::minutes kSecondFetch{10};
 inline constexpr std::chrono::minutes kFetchSpacing{1};
 /// After a failure of our own the next question may try again this soon.
 inline constexpr std::chrono::seconds kOwnFaultPause{10};
+
+/// An answer counts this long beyond its TTL: the next one is on its way.
+inline constexpr std::chrono::seconds kTxtGrace{30};
 
 enum class TxtState { unknown, own_fault, failed, none, several, invalid, valid };
 
@@ -80,6 +84,11 @@ class StsEntry {
   /// A failed or invalid fetch.
   StsFailure apply_failure(const std::string& text, bool own_fault, const Clock& clock);
 
+  /// A policy is kept, though it may be past its end or beyond reading.
+  bool has_stored() const { return policy_.has_value() || unreadable_.has_value(); }
+  /// The back-off was for a failure that was ours.
+  void forgive_failure(const Clock& clock) { next_fetch_ = std::min(next_fetch_, clock.steady()); }
+
   const StsMemory& memory() const { return memory_; }
   void note_asked(const Clock& clock) { memory_.asked = clock.wall(); }
   TxtState txt() const { return txt_; }
@@ -114,7 +123,8 @@ class StsEntry {
   std::string txt_problem_;
   std::chrono::seconds txt_ttl_{0};
   Steady txt_at_{};
-  std::optional<Steady> last_failure_;
+  std::optional<Steady> none_heard_;       ///< when a definite "no record" was heard last
+  Steady txt_failure_kept_until_{};        ///< until then the resolver repeats the same failure
   Steady refresh_at_{};                    ///< by the age of the policy alone
   Steady next_fetch_{};                    ///< back-off after failures
   Steady fetch_allowed_{};                 ///< spacing between any two fetches

@@ -34,6 +34,26 @@ std::chrono::seconds retry_pause(std::uint32_t failures) {
   return kTxtRetries[std::min<std::size_t>(failures > 0 ? failures - 1 : 0, last)];
 }
 
+/// The other side has said something: our own network works.
+bool proves_connection(FetchProblem problem) {
+  switch (problem) {
+    case FetchProblem::tls:
+    case FetchProblem::status:
+    case FetchProblem::redirect:
+    case FetchProblem::media_type:
+    case FetchProblem::too_large:
+    case FetchProblem::protocol:
+      return true;
+    case FetchProblem::dns:
+    case FetchProblem::address:
+    case FetchProblem::connect:
+    case FetchProblem::timeout:
+    case FetchProblem::own:
+      return false;
+  }
+  return false;
+}
+
 /// Counts a fetch for as long as it runs.
 class Running {
  public:
@@ -93,6 +113,7 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   std::optional<Steady> wanted_at(const Slot& slot) const;
   std::optional<Deadline> patience(const Slot& slot, Deadline began, Deadline deadline) const;
   StsFinding finding(const Slot& slot) const;
+  bool was_our_fault(const Slot& slot) const;
 
   boost::asio::any_io_executor lookup_;
   Resolver& resolver_;
@@ -135,6 +156,7 @@ Task<StsFinding> StsLookup::Impl::find(Domain domain, Deadline deadline) {
   slot->last_question = clock_.steady();
   slot->unnoted_question = true;
   const Deadline began = std::chrono::steady_clock::now();
+  if (was_our_fault(*slot)) slot->entry.forgive_failure(clock_);
   start(slot);
   while (slot->in_flight && !closed_) {
     const auto until = patience(*slot, began, deadline);
@@ -150,7 +172,12 @@ Task<StsFinding> StsLookup::Impl::find_known(Domain domain) {
   const SlotPtr slot = slots_.asked(domain);
   co_await load(slot);
   StsFinding known = finding(*slot);
-  if (slot->loaded && !slot->entry.has_policy(clock_)) {
+  if (slot->loaded && slot->entry.has_stored() && !slot->entry.has_policy(clock_)) {
+    start(slot);  // nothing is given up before a fetch was tried
+    known.value = StsClass::own_fault;
+    known.reason = "a kept MTA-STS policy has run out, or cannot be read, and is fetched anew";
+    known.ttl = std::chrono::seconds{1};
+  } else if (slot->loaded && !slot->entry.has_policy(clock_)) {
     known = StsFinding{};
     known.reason = "no policy is known, and none was looked for";
     known.ttl = std::chrono::hours{1};
@@ -158,9 +185,23 @@ Task<StsFinding> StsLookup::Impl::find_known(Domain domain) {
   co_return known;
 }
 
+/// Its fetch failed to connect, and by now nobody's succeeds: then it was our network.
+bool StsLookup::Impl::was_our_fault(const Slot& slot) const {
+  const auto now = clock_.steady();
+  const bool lately = slot.unreachable_at && now - *slot.unreachable_at <= kHealthWindow;
+  return lately && health_.looks_broken(now);
+}
+
 StsFinding StsLookup::Impl::finding(const Slot& slot) const {
   const bool usable = !closed_ || slot.entry.has_policy(clock_);
-  if (slot.loaded && usable) return slot.entry.finding(clock_);
+  if (slot.loaded && usable) {
+    StsFinding found = slot.entry.finding(clock_);
+    if (found.value == StsClass::fetch_failed && was_our_fault(slot)) {
+      found.value = StsClass::own_fault;
+      found.ttl = kOwnFaultPause;
+    }
+    return found;
+  }
   StsFinding unknown;
   unknown.value = StsClass::own_fault;
   unknown.reason = slot.load_error.empty() ? "the policy store has not answered yet"
@@ -229,7 +270,7 @@ Task<> StsLookup::Impl::look_at_txt(SlotPtr slot) {
   const bool asked_moved = !asked_lately && asked && slot->entry.has_policy(clock_);
   const bool txt_moved =
       change.vanished || change.back || slot->entry.memory().txt_errors != streak;
-  if (txt_moved || asked_moved) save_later(slot);
+  if (txt_moved || asked_moved || slot->unsaved) save_later(slot);
   slot->txt_done = true;
   slot->changed.notify();
 }
@@ -254,6 +295,7 @@ Task<> StsLookup::Impl::fetch(SlotPtr slot) {
   ++report_.counters.fetches;
   slot->changed.notify();
   Fetched fetched = co_await fetcher_.fetch(slot->domain);
+  slot->unreachable_at.reset();
   if (fetched) {
     health_.note_reached();
     co_await accept(slot, std::move(*fetched));
@@ -285,12 +327,16 @@ Task<> StsLookup::Impl::accept(SlotPtr slot, FetchedBody body) {
 void StsLookup::Impl::judge_failure(const SlotPtr& slot, const FetchFailure& failure) {
   const auto now = clock_.steady();
   const bool own = failure.problem == FetchProblem::own;
-  if (!failure.unreachable.empty()) {
+  if (closed_) return;  // cut off by our own end: no verdict on anybody
+  const bool no_connection =
+      failure.problem == FetchProblem::connect && !failure.unreachable.empty();
+  if (no_connection) {
+    slot->unreachable_at = now;
     health_.note_unreachable(slot->domain.text(), failure.unreachable, now);
-  } else if (!own && failure.problem != FetchProblem::dns) {
+  } else if (proves_connection(failure.problem)) {
     health_.note_reached();
   }
-  const bool alone = !own && !failure.unreachable.empty() && health_.looks_broken(now);
+  const bool alone = no_connection && health_.looks_broken(now);
   if (!own && !alone) return refuse(slot, tlsrpt_type(failure.problem), failure.text);
   std::string cause = failure.text;
   if (alone) cause += " (no policy host is reachable: is it our own network?)";

@@ -37,6 +37,7 @@ Task<> StsSaver::write(StsSlotPtr slot, std::shared_ptr<Saving> saving,
     kept = co_await store_.erase(slot->domain);
   }
   if (kept) slot->kept = memory.worth_keeping();
+  slot->unsaved = !kept;
   if (!kept) saving->error = kept.error();
   saving->done = true;
   saving->ended.notify();

@@ -35,11 +35,13 @@ struct StsSlot {
   bool txt_done = false;                   ///< of the flight under way
   bool saving = false;                     ///< the answer waits for the store
   bool kept = false;                       ///< the store has a row
+  bool unsaved = false;                    ///< the last write failed: memory knows more
   std::size_t octets = 0;                  ///< as counted by StsSlots
   Refreshed outcome = Refreshed::not_due;  ///< of the last flight
   Signal changed;
   std::optional<StsEntry::Steady> last_question;
-  bool unnoted_question = false;  ///< since the memory's `asked` was looked at
+  std::optional<StsEntry::Steady> unreachable_at;  ///< the last fetch found no connection
+  bool unnoted_question = false;                   ///< since the memory's `asked` was looked at
   std::optional<StsEntry::Steady> due;
   std::optional<StsEntry::Steady> vanished_warning;
   std::optional<std::list<std::string>::iterator> recency;  ///< absent: only refreshed

@@ -33,6 +33,11 @@ std::string sts_fact(const Situation& s) {
   return fmt::format("{}: {}", name_of(s.sts), s.sts_reason);
 }
 
+/// The operator's words for this asker; empty when there are none.
+const std::string& fixed_words(const Override& override_, Dialect dialect) {
+  return dialect == Dialect::exim ? override_.exim_reply : override_.postfix_reply;
+}
+
 std::string override_fact(const Override& override_) {
   std::string text = "override";
   if (override_.fixed()) text += " with a fixed reply";
@@ -46,7 +51,11 @@ std::string override_fact(const Override& override_) {
 
 void add_facts(Decision& decision, const Situation& s) {
   std::vector<Reason> trail;
-  if (s.input.override_.any()) trail.push_back({"32", override_fact(s.input.override_)});
+  const Override& override_ = s.input.override_;
+  if (override_.any()) trail.push_back({"32", override_fact(override_)});
+  if (override_.fixed() && fixed_words(override_, s.input.dialect).empty()) {
+    trail.push_back({"32", "the fixed reply is not for this asker"});
+  }
   trail.push_back({"", dane_fact(s)});
   trail.push_back({"", sts_fact(s)});
   trail.insert(trail.end(), std::make_move_iterator(decision.trail.begin()),
@@ -159,12 +168,6 @@ bool is_waiting(const Decision& decision, const Situation& s) {
 
 // ---- the rows before and after the table --------------------------------------------------------
 
-/// The operator's words for this asker; empty when there are none.
-const std::string& fixed_words(const DecisionInput& input) {
-  const bool is_exim = input.dialect == Dialect::exim;
-  return is_exim ? input.override_.exim_reply : input.override_.postfix_reply;
-}
-
 Decision fixed(const std::string& words) {
   Decision decision = answer(Action::fixed, "32", "a fixed reply");
   decision.fixed_reply = words;
@@ -202,7 +205,8 @@ Decision finished(Decision decision, const Situation& s) {
 /// Rows 32, 35, 31, then the overrides and the table.
 Decision before_observing(const Situation& s) {
   const DecisionInput& input = s.input;
-  if (const std::string& words = fixed_words(input); !words.empty()) return fixed(words);
+  const std::string& words = fixed_words(input.override_, input.dialect);
+  if (!words.empty()) return fixed(words);
   if (is_tls_waived(input)) {
     Decision decision = answer(Action::may, "35", "the message says TLS-Required: no");
     decision.ttl = kMaxAnswerTtl;
@@ -248,9 +252,22 @@ Decision decide(const NoNextHop& key) {
   return decision;
 }
 
-Decision observed_at_once() {
+Decision observed_at_once(const Override& override_) {
   Decision decision = answer(Action::not_found, "33", "observing: the lookup runs behind this");
+  decision.ttl = kObservedTtl;
   decision.notices.push_back(Notice::observed);
+  if (!override_.any()) return decision;
+  decision.trail.insert(decision.trail.begin(), {"32", override_fact(override_)});
+  decision.notices.push_back(Notice::overridden);
+  return decision;
+}
+
+std::optional<Decision> fixed_at_once(const Override& override_, Dialect dialect) {
+  const std::string& words = fixed_words(override_, dialect);
+  if (words.empty()) return std::nullopt;
+  Decision decision = fixed(words);
+  decision.trail.insert(decision.trail.begin(), {"32", override_fact(override_)});
+  decision.notices.push_back(Notice::overridden);
   return decision;
 }
 

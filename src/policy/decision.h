@@ -117,12 +117,17 @@ Decision decide(const DecisionInput& input);
 Decision decide(const NoNextHop& key);
 
 /// Row 33 while nothing is known yet: "not found" at once; the lookup runs behind it, and
-/// decide() then tells what would have been said.
-Decision observed_at_once();
+/// decide() then tells what would have been said.  `override_` is the destination's, if any.
+Decision observed_at_once(const Override& override_ = {});
+
+/// Row 32 with a fixed reply for this asker, which needs no lookup; nothing if there is none.
+std::optional<Decision> fixed_at_once(const Override& override_, Dialect dialect);
 
 /// A temporary answer because of ourselves (row 31): overload, own network, not yet ready.
 Decision temporary_failure(std::string reason);
 
+/// "Not found" while observing: each destination is looked at once in this time.
+inline constexpr std::chrono::seconds kObservedTtl{60};
 inline constexpr std::chrono::seconds kMaxAnswerTtl{300};    ///< any answer
 inline constexpr std::chrono::seconds kMaxTemporaryTtl{30};  ///< a temporary one
 /// A temporary one because of ourselves: we may be well again at once, but a storm of questions

@@ -53,14 +53,34 @@ std::size_t cost_of(std::string_view place, const Answer& answer) {
   return kEntryOverhead + place.size() + answer.reply.size() + answer.reason.size();
 }
 
-void log_answer(const PolicyQuestion& question, const Answer& answer, bool news) {
+bool is_warning(Notice notice) {
+  return notice == Notice::sts_conflict || notice == Notice::preference_inverted ||
+         notice == Notice::sts_match_restricted || notice == Notice::txt_error_bound ||
+         notice == Notice::mx_mismatch;
+}
+
+std::string notices_text(const Decision& decision) {
+  std::string text;
+  for (const Notice notice : decision.notices) {
+    if (!text.empty()) text += ',';
+    text += name_of(notice);
+  }
+  return text;
+}
+
+void log_answer(const PolicyQuestion& question, const Answer& answer, const Decision& decision,
+                bool news) {
   Severity severity = Severity::debug;
-  if (answer.temporary()) severity = Severity::warning;
-  if (news && !answer.temporary() && answer.action != Action::not_found) severity = Severity::info;
+  const bool warns = std::any_of(decision.notices.begin(), decision.notices.end(), is_warning);
+  if (answer.temporary() || (news && warns)) severity = Severity::warning;
+  const bool says_something = !answer.temporary() && answer.action != Action::not_found;
+  if (news && says_something && severity == Severity::debug) severity = Severity::info;
   if (!log_enabled(severity)) return;
   log(severity, "answer",
       {{"key", question.key},
        {"dialect", std::string(name_of(question.dialect))},
+       {"row", decision.row},
+       {"notices", notices_text(decision)},
        {"reply", answer.reply}});
 }
 
@@ -190,7 +210,7 @@ Task<> AnswerCache::fly(FlightPtr flight) {
   const auto before = by_key_.find(flight->place);
   const bool news =
       before == by_key_.end() || before->second->answer->reply != flight->answer->reply;
-  log_answer(question, *flight->answer, news);
+  log_answer(question, *flight->answer, decision, news);
   keep(*flight, decision.ttl);
   flight->landed.cancel();
 }

@@ -5,14 +5,12 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <sstream>
 #include <utility>
 
+#include "base/file.h"
 #include "base/text.h"
 
 namespace sealane {
@@ -113,19 +111,6 @@ po::options_description file_options() {
                       std::string(option.help).c_str());
   }
   return all;
-}
-
-Result<std::string> read_file(const std::string& path) {
-  std::error_code problem;
-  if (std::filesystem::is_directory(path, problem)) return failure("{}: is a directory", path);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return failure("{}: {}", path, std::strerror(errno));
-  std::string text(kMaxConfigFile + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kMaxConfigFile)
-    return failure("{}: larger than {} octets", path, kMaxConfigFile);
-  return text;
 }
 
 }  // namespace
@@ -240,7 +225,7 @@ Result<Config> load_config(const CommandLine& command_line) {
   const bool absent = std::filesystem::symlink_status(path, unknown).type() ==
                       std::filesystem::file_type::not_found;
   if (command_line.config_file || !absent) {
-    const Result<std::string> text = read_file(path);
+    const Result<std::string> text = read_file(path, kMaxConfigFile);
     if (!text) return tl::unexpected(text.error());
     Result<std::vector<ConfigSetting>> settings = parse_config_text(*text, path);
     if (!settings) return tl::unexpected(settings.error());

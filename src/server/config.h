@@ -65,6 +65,7 @@ struct Config {
   std::vector<ListenAddress> admin;
 
   DecisionSettings decision;
+  std::string overrides_file;  ///< empty: none
 
   std::size_t cache_entries = 100'000;
   std::size_t cache_mib = 64;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -25,10 +26,9 @@ std::string temporary(std::string_view domain_text, std::string_view reason) {
 /// The hosts or patterns of an answer "sts" that can be said at all.
 std::vector<PolicyName> policy_names(const Decision& decision) {
   std::vector<PolicyName> names;
-  const auto add = [&names](std::optional<PolicyName> name) {
-    if (name && std::find(names.begin(), names.end(), *name) == names.end()) {
-      names.push_back(std::move(*name));
-    }
+  std::unordered_set<std::string> seen;
+  const auto add = [&](std::optional<PolicyName> name) {
+    if (name && seen.insert(name->match).second) names.push_back(std::move(*name));
   };
   if (decision.restricted) {
     for (const Domain& host : decision.hosts) add(policy_name(host.text()));

@@ -21,7 +21,7 @@ std::optional<FairQueue::Ticket> FairQueue::next() {
   Lane& lane = lanes_.at(key);
   const Ticket ticket = lane.waiting.front();
   lane.waiting.pop_front();
-  lane.in_turn = false;
+  lane.turn.reset();
   ++lane.in_flight;
   ++in_flight_;
   --waiting_;
@@ -51,9 +51,11 @@ void FairQueue::done(const std::string& key) {
 /// Puts a lane in turn, takes it out, or forgets it, as its state says.
 void FairQueue::settle(const std::string& key, Lane& lane) {
   const bool may_go = !lane.waiting.empty() && lane.in_flight < limits_.in_flight_per_key;
-  if (may_go && !lane.in_turn) turn_.push_back(key);
-  if (!may_go && lane.in_turn) turn_.remove(key);
-  lane.in_turn = may_go;
+  if (may_go && !lane.turn) lane.turn = turn_.insert(turn_.end(), key);
+  if (!may_go && lane.turn) {
+    turn_.erase(*lane.turn);
+    lane.turn.reset();
+  }
   if (lane.waiting.empty() && lane.in_flight == 0) lanes_.erase(key);
 }
 

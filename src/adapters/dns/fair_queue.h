@@ -41,7 +41,7 @@ class FairQueue {
   struct Lane {
     std::deque<Ticket> waiting;
     std::size_t in_flight = 0;
-    bool in_turn = false;
+    std::optional<std::list<std::string>::iterator> turn;  ///< its place in turn_
   };
 
   void settle(const std::string& key, Lane& lane);

@@ -170,6 +170,7 @@ Task<DnsReply> GetdnsResolver::Impl::look_up(Domain name, RrType type) {
   const SteadyTime began = steady_clock::now();
   const SteadyTime deadline = began + kLookupBudget;
   auto order = in_order_of_trust();
+  std::shared_ptr<Upstream> refused;
   for (const std::chrono::milliseconds patience : options.patience) {
     if (order.empty()) break;
     const std::shared_ptr<Upstream> upstream = order.front();
@@ -179,7 +180,7 @@ Task<DnsReply> GetdnsResolver::Impl::look_up(Domain name, RrType type) {
         co_await upstream->query(name.text() + ".", static_cast<std::uint16_t>(type), patience);
     if (closed) co_return failed("shutting down", true);
     if (message && message->rcode == static_cast<std::uint16_t>(Rcode::refused)) {
-      upstream->test_soon();  // it tells the operator
+      refused = upstream;
       continue;
     }
     if (message) {
@@ -190,7 +191,11 @@ Task<DnsReply> GetdnsResolver::Impl::look_up(Domain name, RrType type) {
     upstream->test_soon();
     co_await pause_after(sent);
   }
-  if (order.empty()) co_return failed("the resolver answers REFUSED", true);
+  if (order.empty() && refused) {
+    // A resolver that works and refuses this name has an opinion about the name.
+    const bool vouched = co_await refused->vouched(deadline);
+    co_return failed(vouched ? "REFUSED" : "the resolver answers REFUSED", !vouched);
+  }
   co_return co_await unanswered(began, deadline);
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/dns/wire_name.h"
 
-#include <fmt/format.h>
-
 #include "base/text.h"
 
 namespace sealane {
@@ -20,6 +18,18 @@ std::string to_wire(const Domain& name) {
 
 std::string fold_wire(std::string_view wire) { return lower_ascii(wire); }
 
+namespace {
+
+/// "\DDD" (RFC 4343), by hand: a hostile answer holds tens of thousands of such octets.
+void append_escaped(std::string& text, unsigned char octet) {
+  const char digits[] = {'\\', static_cast<char>('0' + octet / 100),
+                         static_cast<char>('0' + octet / 10 % 10),
+                         static_cast<char>('0' + octet % 10)};
+  text.append(digits, sizeof digits);
+}
+
+}  // namespace
+
 std::string presentation(std::string_view wire) {
   constexpr std::string_view kSpecial = ".\\\"();@$";  // they mean something in a zone file
   std::string text;
@@ -28,7 +38,11 @@ std::string presentation(std::string_view wire) {
     if (!text.empty()) text.push_back('.');
     for (char c : wire.substr(1, length)) {
       const bool plain = c > ' ' && c <= '~' && kSpecial.find(c) == std::string_view::npos;
-      text += plain ? std::string(1, c) : fmt::format("\\{:03}", static_cast<unsigned char>(c));
+      if (plain) {
+        text.push_back(c);
+      } else {
+        append_escaped(text, static_cast<unsigned char>(c));
+      }
     }
     wire.remove_prefix(length + 1u);
   }

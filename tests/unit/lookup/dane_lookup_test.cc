@@ -244,6 +244,25 @@ TEST_CASE("a failed MX lookup is an error and its own-fault mark is kept") {
   CHECK(world.find().own_fault);
 }
 
+TEST_CASE("an alias that cannot be looked up is ERR, but the host is not out of reach") {
+  World world;
+  world.address("mx.a.test", false, {"host.b.test"});
+  world.dns.replies["mx.a.test CNAME"] = dns_failed("SERVFAIL");
+  const HostFinding host = world.host();
+  CHECK(host.state == HostState::err);
+  CHECK_FALSE(host.address_failed);
+}
+
+TEST_CASE("our own fault counts only where the lookup that failed decides") {
+  World world;
+  world.dns.replies["mx.a.test AAAA"] = dns_failed("queue full", true);
+  const DaneFinding found = world.find();
+  CHECK_FALSE(found.own_fault);
+  CHECK(found.hosts[0].state == HostState::dane);
+  world.dns.replies["mx.a.test A"] = dns_nodata(true);
+  CHECK(world.find().own_fault);
+}
+
 TEST_CASE("our own fault at any host is a fault of the whole") {
   World world;
   world.dns.replies["_25._tcp.mx.a.test TLSA"] = dns_failed("no resolver answers", true);

@@ -376,7 +376,95 @@ TEST_CASE("max_age 0 deletes the stored policy and the fetched one is used for f
   world.clock.advance(kMinPolicyLife - 1s);
   CHECK(world.find().value == StsClass::enforce);
   world.clock.advance(1s);
+  CHECK(world.find().value == StsClass::pending);
+  world.clock.advance(kFetchSpacing);
   CHECK(world.find().value == StsClass::fetch_failed);
+}
+
+TEST_CASE("after its end a policy is fetched with the back-off of a first contact") {
+  World world;
+  world.find();
+  world.fetch_fails();
+  world.clock.advance(604800s - 30s);
+  CHECK(world.find().value == StsClass::enforce);
+  world.clock.advance(60s);
+  CHECK(world.find().value == StsClass::fetch_failed);
+  world.policy("enforce");
+  world.clock.advance(5min);
+  CHECK(world.find().value == StsClass::enforce);
+}
+
+TEST_CASE("what TXT said days ago does not answer for a lookup that hangs now") {
+  World world;
+  world.txt_gone();
+  CHECK(world.find().value == StsClass::none);
+  world.clock.advance(std::chrono::hours{25});
+  world.dns.hold = {"_mta-sts.a.test TXT"};
+  CHECK(world.find().value == StsClass::pending);
+  world.dns.release("_mta-sts.a.test TXT");
+  world.settle();
+}
+
+TEST_CASE("an invalid record is no definite none") {
+  World world;
+  world.dns.replies["_mta-sts.a.test TXT"] = dns_txt({"v=STSv1; id=!"});
+  CHECK(world.find().value == StsClass::none);
+  world.clock.advance(10min);
+  world.txt_fails();
+  CHECK(world.find().value == StsClass::txt_error);
+}
+
+TEST_CASE("a failure that the resolver has kept is counted once") {
+  World world;
+  DnsReply kept = dns_failed("SERVFAIL");
+  kept.ttl = 300s;
+  world.dns.replies["_mta-sts.a.test TXT"] = kept;
+  for (int i = 0; i < 10; ++i) {
+    world.find();
+    world.clock.advance(30s);
+  }
+  CHECK(world.store.kept[domain("a.test")].txt_errors.count == 1);
+}
+
+TEST_CASE("a policy that could not be written is written with the next question") {
+  World world;
+  world.find();
+  world.store.broken = true;
+  world.clock.advance(61s);
+  world.txt("2");
+  world.find();
+  world.store.broken = false;
+  world.find();
+  CHECK(world.store.kept[domain("a.test")].policy->id == "2");
+}
+
+TEST_CASE("a kept policy that has run out is no \"none\" for a domain without a host") {
+  World world;
+  world.find();
+  world.clock.advance(604800s);
+  world.web.hold = true;
+  CHECK(run(world.lookup->find_known(domain("a.test")), world.io).value == StsClass::own_fault);
+  world.web.release();
+  world.settle();
+  CHECK(run(world.lookup->find_known(domain("a.test")), world.io).value == StsClass::enforce);
+}
+
+TEST_CASE("a loopback policy host or a bad certificate does not hide or fake a broken network") {
+  World world;
+  const auto fail = [&world](const std::string& host, FetchProblem problem,
+                             std::vector<std::string> unreachable) {
+    world.dns.replies["_mta-sts." + host + " TXT"] = dns_txt({"v=STSv1; id=1"});
+    world.web.policies[host] =
+        tl::unexpected<FetchFailure>(FetchFailure{problem, "failed", std::move(unreachable)});
+    return world.find(host).value;
+  };
+  CHECK(fail("a.test", FetchProblem::connect, {"192.0.2.1"}) == StsClass::fetch_failed);
+  CHECK(fail("b.test", FetchProblem::connect, {"192.0.2.2"}) == StsClass::fetch_failed);
+  CHECK(fail("loop.test", FetchProblem::address, {}) == StsClass::fetch_failed);
+  CHECK(fail("c.test", FetchProblem::connect, {"192.0.2.3"}) == StsClass::own_fault);
+  CHECK(world.find("a.test").value == StsClass::own_fault);
+  CHECK(fail("d.test", FetchProblem::tls, {"192.0.2.4"}) == StsClass::fetch_failed);
+  CHECK(world.find("a.test").value == StsClass::fetch_failed);
 }
 
 TEST_CASE("a store that cannot be read is our own fault and never an empty one") {

@@ -236,7 +236,7 @@ TEST_CASE("while observing, a question is answered before anything is known") {
   const Decision decision = observed_at_once();
   CHECK(decision.action == Action::not_found);
   CHECK(decision.row == "33");
-  CHECK(decision.ttl == 0s);
+  CHECK(decision.ttl == kObservedTtl);
   CHECK_FALSE(decision.would_be.has_value());
 }
 
@@ -271,4 +271,17 @@ TEST_CASE("the policy goes with an answer that needs it, and with no other") {
   REQUIRE(sts.policy.has_value());
   CHECK(sts.policy_domain == "ex.test");
   CHECK_FALSE(decided("secure 10 a DANE", "enforce a", "tlsrpt").policy.has_value());
+}
+
+TEST_CASE("a fixed reply at once is what deciding with all findings gives") {
+  const DecisionInput input = input_of("secure 10 a DANE", "enforce a", "postfix fixed=encrypt");
+  const Decision whole = decide(input);
+  const auto at_once = fixed_at_once(input.override_, input.dialect);
+  REQUIRE(at_once.has_value());
+  CHECK(answer_text(*at_once, input) == answer_text(whole, input));
+  CHECK(notes_text(*at_once, input) == notes_text(whole, input));
+  CHECK(at_once->row == whole.row);
+  CHECK(at_once->ttl == whole.ttl);
+  CHECK_FALSE(fixed_at_once(input.override_, Dialect::exim));
+  CHECK_FALSE(fixed_at_once(Override{}, Dialect::postfix));
 }

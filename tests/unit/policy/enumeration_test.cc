@@ -171,14 +171,16 @@ class Enumeration {
     if (!second || second->reply != first.reply) changing.add(shown(input, first.reply));
   }
 
-  /// A temporary answer by rows 7, 8 and 13 waits; one that no MTA-STS finding could change does
-  /// not, nor does any answer once MTA-STS is settled.
+  /// A temporary answer by rows 7, 8, 13, 25 and 27 waits; one that no MTA-STS finding could change
+  /// does not, nor does any answer once MTA-STS is settled.
   void check_waiting(const DecisionInput& input, const Answered& answered) {
     const bool waits = answered.decision.waits_for_sts;
     if (waits && !input.sts.open()) waiting.add(shown(input, answered.reply));
     const std::string& row = answered.decision.row;
-    const bool is_by_sts = row == "7" || row == "8" || row == "13";
-    if (is_by_sts != (waits && answered.in_force == InForce::deferred)) {
+    const bool is_deferred = answered.in_force == InForce::deferred;
+    const bool is_unread = is_deferred && (row == "25" || row == "27");
+    const bool is_by_sts = row == "7" || row == "8" || row == "13" || is_unread;
+    if (is_by_sts != (waits && is_deferred)) {
       waiting.add(shown(input, answered.reply));
     }
   }

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include "policy/override_file.h"
+#include "server/override_loader.h"
 #include "server/temp_dir.h"
 
 using namespace sealane;
@@ -64,6 +66,7 @@ TEST_CASE("every option is read") {
       "mode = observe\n"
       "default-level = dane-only\n"
       "insecure-mx = may\n"
+      "overrides = /etc/sealane/overrides\n"
       "[cache]\n"
       "entries = 100\n"
       "memory = 1\n"
@@ -85,6 +88,7 @@ TEST_CASE("every option is read") {
   CHECK(read->decision.observe);
   CHECK(read->decision.default_level == DefaultLevel::dane_only);
   CHECK(read->decision.insecure_mx_may);
+  CHECK(read->overrides_file == "/etc/sealane/overrides");
   CHECK(read->cache_entries == 100);
   CHECK(read->cache_mib == 1);
   CHECK(read->log_level == Severity::debug);
@@ -154,6 +158,7 @@ TEST_CASE("a value that does not fit names the line, the value and what is allow
            {"policy", "mode = report", "allowed are enforce, observe"},
            {"policy", "default-level = strict", "allowed are none, may, encrypt, dane, dane-only"},
            {"policy", "insecure-mx = no", "allowed are dane, may"},
+           {"policy", "overrides = overrides", "an absolute path"},
            {"cache", "entries = 99", "a number from 100 to 10000000"},
            {"cache", "memory = 0", "a number from 1 to 65536"},
            {"log", "level = loud", "allowed are debug, info, notice, warning, error, alarm"},
@@ -167,7 +172,7 @@ TEST_CASE("a value that does not fit names the line, the value and what is allow
 
 TEST_CASE("a service that this version does not have is refused, not ignored") {
   for (const char* text : {"[exim]\nlisten = inet:127.0.0.1:1\n", "[metrics]\nlisten = x\n",
-                           "[access]\nlisten = x\n", "[policy]\noverrides = /x\n"}) {
+                           "[access]\nlisten = x\n"}) {
     CAPTURE(text);
     CHECK(contains(error(text), "sealane.conf:2: "));
     CHECK(contains(error(text), "does not offer this service"));
@@ -240,4 +245,33 @@ TEST_CASE("a configuration file that was named must be there, and errors carry i
 
   command.config_file = dir.write("huge.conf", std::string(kMaxConfigFile + 1, '#'));
   CHECK(contains(load_config(command).error(), "larger than"));
+}
+
+TEST_CASE("the errors of an overrides file begin with its name and line") {
+  const TempDir dir;
+  const auto errors = [](const std::string& path) {
+    const auto loaded = load_overrides(path);
+    return loaded ? std::vector<std::string>{} : loaded.error();
+  };
+  const std::string bad = dir.write("bad", "a.test observe reason=x\nb.test\n");
+  REQUIRE(errors(bad).size() == 2);
+  CHECK(errors(bad)[0].starts_with(bad + ":2: \"b.test\" has no reason"));
+  CHECK(errors(bad)[1].starts_with(bad + ":2: \"b.test\" overrides nothing"));
+  CHECK(errors(dir.file("missing")) ==
+        std::vector<std::string>{dir.file("missing") + ": No such file or directory"});
+  CHECK(contains(errors("/").front(), "is a directory"));
+  const auto good = load_overrides(dir.write("good", "a.test observe reason=x"));
+  REQUIRE(good.has_value());
+  CHECK(good->rules().size() == 1);
+}
+
+TEST_CASE("an overrides file may be as large as its limit and not larger") {
+  const TempDir dir;
+  std::string text;
+  while (text.size() < kMaxOverridesFile) text += std::string(63, '#') + "\n";
+  REQUIRE(text.size() == kMaxOverridesFile);
+  CHECK(load_overrides(dir.write("full", text)).has_value());
+  const auto more = load_overrides(dir.write("more", text + "#"));
+  REQUIRE_FALSE(more.has_value());
+  CHECK(contains(more.error().front(), "larger than 33554432 octets"));
 }

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Sourced by ./dev: how fast, at what cost, and does a flood of the unknown delay the known.
+
+kBenchPrograms=(load echo baredns policyhost)
+
+dev_bench() {
+  local options=()
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --quick) options+=(--quick) ;;
+      --json)
+        [ $# -gt 1 ] || fail "bench: --json needs a file"
+        options+=(--json "$(from_caller "$2")")
+        shift
+        ;;
+      *) fail "bench: unknown option $1" ;;
+    esac
+    shift
+  done
+  need_packages build lab
+  [ -f build/build.ninja ] || meson setup build
+  # Not the tests: nothing of them is measured.
+  ninja -C build -j "$(nproc)" src/sealaned "${kBenchPrograms[@]/#/tests/bench/bench-}"
+  exec tests/lab/lab run tests/bench/run --build build "${options[@]}"
+}
