@@ -23,12 +23,15 @@
 #include <vector>
 
 #include "adapters/dns/getdns_resolver.h"
+#include "adapters/hook/hook_runner.h"
 #include "adapters/https/https_fetcher.h"
 #include "adapters/store/sqlite_store.h"
 #include "adapters/system_clock.h"
 #include "base/log.h"
 #include "daemon_options.h"
 #include "lookup/dane_lookup.h"
+#include "lookup/dane_watch.h"
+#include "lookup/event_log.h"
 #include "lookup/override_book.h"
 #include "lookup/policy_finder.h"
 #include "lookup/refresher.h"
@@ -132,6 +135,9 @@ class Daemon::Impl {
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<GetdnsResolver> resolver_;
   std::unique_ptr<HttpsFetcher> fetcher_;
+  std::unique_ptr<HookRunner> hook_;
+  std::unique_ptr<EventLog> events_;
+  std::unique_ptr<DaneWatch> dane_watch_;
   std::unique_ptr<DaneLookup> dane_;
   std::unique_ptr<StsLookup> sts_;
   std::unique_ptr<Refresher> refresher_;
@@ -181,11 +187,19 @@ Result<void> Daemon::Impl::build() {
   if (auto tested = test_resolvers(); !tested) return tested;
   test_resolv_conf(dns.upstreams);
 
+  if (!config_.on_downgrade.empty()) {
+    auto hook = HookRunner::create(lookup_.get_executor(), config_.on_downgrade);
+    if (!hook) return tl::unexpected(std::move(hook.error()));
+    hook_ = std::move(*hook);
+  }
+  events_ = std::make_unique<EventLog>(lookup_.get_executor(), *store_, hook_.get());
+  dane_watch_ = std::make_unique<DaneWatch>(lookup_.get_executor(), *store_, clock_, *events_);
   dane_ = std::make_unique<DaneLookup>(*resolver_, families_of(config_), clock_);
-  sts_ =
-      std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_);
+  sts_ = std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_,
+                                     StsLimits{}, events_.get());
   refresher_ = std::make_unique<Refresher>(lookup_.get_executor(), *sts_, *store_, clock_);
-  finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, overrides_, config_.decision);
+  finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, overrides_, config_.decision,
+                                           dane_watch_.get());
   CacheLimits limits;
   limits.entries = config_.cache_entries;
   limits.octets = config_.cache_mib * 1024 * 1024;
@@ -247,6 +261,7 @@ void Daemon::Impl::warn(std::string text) {
 
 void Daemon::Impl::run() {
   auto lookup_guard = asio::make_work_guard(lookup_);
+  dane_watch_->start();
   spawn_detached(lookup_.get_executor(), pulse(), "pulse");
   std::thread lookup_thread([this] { lookup_.run(); });
 
@@ -333,6 +348,7 @@ void Daemon::Impl::stop() {
     refresher_->close();
     sts_->close();
     fetcher_->close();
+    if (hook_) hook_->close();
     resolver_->close();
   });
 }

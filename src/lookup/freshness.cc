@@ -2,6 +2,7 @@
 #include "lookup/freshness.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace sealane {
 
@@ -21,6 +22,12 @@ seconds backoff(std::uint32_t failures, seconds most) {
   constexpr std::uint32_t kMaxDoublings = 10;
   const std::uint32_t doublings = std::min(failures > 0 ? failures - 1 : 0, kMaxDoublings);
   return std::min(seconds(kFirstBackoff) * (1 << doublings), most);
+}
+
+seconds txt_retry_pause(std::uint32_t failures) {
+  constexpr seconds kPauses[] = {seconds{30}, seconds{60}, seconds{120}, seconds{300}};
+  constexpr std::uint32_t kLast = std::size(kPauses) - 1;
+  return kPauses[std::min(failures > 0 ? failures - 1 : 0, kLast)];
 }
 
 seconds refresh_age(seconds life, std::int64_t spread) {

@@ -33,6 +33,9 @@ std::int64_t spread_of(std::string_view domain);
 /// The pause after so many failures in a row: 5, 10, 20 … minutes, at most `most`.
 std::chrono::seconds backoff(std::uint32_t failures, std::chrono::seconds most);
 
+/// The pause before the daemon's own repetition of a failing TXT lookup: 30, 60, 120, then 300 s.
+std::chrono::seconds txt_retry_pause(std::uint32_t failures);
+
 /// How old a policy of this life becomes before it is fetched anew.
 std::chrono::seconds refresh_age(std::chrono::seconds life, std::int64_t spread);
 

@@ -72,8 +72,9 @@ bool needs_no_dane(const PolicyQuestion& question, const Override& override_,
 
 class PolicyFinder::Impl : public std::enable_shared_from_this<PolicyFinder::Impl> {
  public:
-  Impl(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides, DecisionSettings settings)
-      : dane_(dane), sts_(sts), overrides_(overrides), settings_(settings) {}
+  Impl(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides, DecisionSettings settings,
+       DaneWatch* watch)
+      : dane_(dane), sts_(sts), overrides_(overrides), settings_(settings), watch_(watch) {}
 
   Task<Decision> find(PolicyQuestion question);
 
@@ -92,6 +93,7 @@ class PolicyFinder::Impl : public std::enable_shared_from_this<PolicyFinder::Imp
   StsLookup& sts_;
   OverrideBook& overrides_;
   DecisionSettings settings_;
+  DaneWatch* watch_;
   std::size_t observing_ = 0;  ///< lookups behind an answer that was given already
 };
 
@@ -203,7 +205,8 @@ Task<> PolicyFinder::Impl::find_all(NextHop next_hop, Deadline deadline,
 Task<> PolicyFinder::Impl::look_at_dane(NextHop next_hop, DaneFinding mx,
                                         std::shared_ptr<Progress> progress) {
   if (progress->judges_hosts) {
-    DaneFinding judged = co_await dane_.judge_hosts(std::move(next_hop), std::move(mx));
+    DaneFinding judged = co_await dane_.judge_hosts(next_hop, std::move(mx));
+    if (watch_) watch_->note(next_hop, judged);
     progress->dane = std::move(judged);
   } else {
     progress->dane = std::move(mx);
@@ -227,8 +230,8 @@ Task<> PolicyFinder::Impl::look_at_sts(NextHop next_hop, MxStatus mx, Deadline d
 }
 
 PolicyFinder::PolicyFinder(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides,
-                           DecisionSettings settings)
-    : impl_(std::make_shared<Impl>(dane, sts, overrides, settings)) {}
+                           DecisionSettings settings, DaneWatch* watch)
+    : impl_(std::make_shared<Impl>(dane, sts, overrides, settings, watch)) {}
 PolicyFinder::~PolicyFinder() = default;
 Task<Decision> PolicyFinder::find(PolicyQuestion question) {
   return impl_->find(std::move(question));

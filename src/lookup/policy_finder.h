@@ -8,6 +8,7 @@
 
 #include "base/task.h"
 #include "lookup/dane_lookup.h"
+#include "lookup/dane_watch.h"
 #include "lookup/override_book.h"
 #include "lookup/sts_lookup.h"
 #include "policy/decision.h"
@@ -24,8 +25,9 @@ struct PolicyQuestion {
 class PolicyFinder {
  public:
   /// The parts must outlive the finder and every question under way.
-  PolicyFinder(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides,
-               DecisionSettings settings);
+  /// `watch`, which may be null, hears what DANE said.
+  PolicyFinder(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides, DecisionSettings settings,
+               DaneWatch* watch = nullptr);
   ~PolicyFinder();
 
   /// Answers within the dialect's budget (30 s; Exim 18 s; Sendmail 4 s): what is not known by

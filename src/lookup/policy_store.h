@@ -11,6 +11,8 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "lookup/error_streak.h"
+#include "lookup/event.h"
+#include "policy/dane.h"
 #include "policy/domain.h"
 
 namespace sealane {
@@ -45,6 +47,26 @@ struct StoreStats {
   std::uint64_t policies = 0;
 };
 
+/// Events kept of one domain; the oldest go first.
+inline constexpr std::size_t kMaxEventsPerDomain = 50;
+/// Events kept in all: some 20 MB.
+inline constexpr std::size_t kMaxEvents = 100'000;
+/// Octets of each text of an event.  Longer ones are not stored.
+inline constexpr std::size_t kMaxEventText = 1024;
+
+struct StoredEvent {
+  std::uint64_t id = 0;  ///< ascending in the order of arrival
+  Event event;
+};
+
+/// What DANE said of a domain when it was last asked; only of domains that have it.
+struct DaneMemory {
+  DaneClass value = DaneClass::all;
+  std::string tlsa;  ///< the TLSA records of its hosts in a canonical form
+  std::chrono::sys_seconds seen;
+  friend bool operator==(const DaneMemory&, const DaneMemory&) = default;
+};
+
 /// Called from the lookup thread; does its work on a thread of its own and completes on the
 /// caller's.  A failed Result is our fault, never "there is none".
 class PolicyStore {
@@ -59,6 +81,17 @@ class PolicyStore {
   virtual Task<Result<std::vector<std::pair<Domain, StsMemory>>>> walk(std::string after,
                                                                        std::size_t limit) = 0;
   virtual Task<Result<StoreStats>> stats() = 0;
+
+  /// Keeps at most kMaxEventsPerDomain of its domain and kMaxEvents in all.
+  virtual Task<Result<void>> add_event(Event event) = 0;
+  /// Up to `limit` events with ids above `after`, in order; of one domain, or of all.
+  virtual Task<Result<std::vector<StoredEvent>>> events(std::optional<Domain> domain,
+                                                        std::size_t limit, std::uint64_t after) = 0;
+  /// Without a memory, forgets the domain.
+  virtual Task<Result<void>> put_dane(Domain domain, std::optional<DaneMemory> memory) = 0;
+  /// Up to `limit` domains after `after` (empty: from the first), in order of name.
+  virtual Task<Result<std::vector<std::pair<Domain, DaneMemory>>>> walk_dane(std::string after,
+                                                                             std::size_t limit) = 0;
 };
 
 }  // namespace sealane

@@ -50,9 +50,8 @@ Plan plan_of(const Domain& domain, const StsMemory& memory, sys_seconds now, sec
   if (policy.fetched > now) return {Need::fetch, seconds{0}};  // written by a wrong clock
   seconds wait = until_refresh(age, spread);
   const ErrorStreak& errors = memory.fetch_errors;
-  if (errors.count > 0) {
-    wait = std::max(wait,
-                    std::min(errors.last, now) - now + backoff(errors.count, kMaxRefreshBackoff));
+  if (errors.count > 0 && errors.last <= now) {
+    wait = std::max(wait, errors.last - now + backoff(errors.count, kMaxRefreshBackoff));
   }
   if (age.until_expiry > seconds{0}) wait = std::min(wait, age.until_expiry);
   return {Need::fetch, wait};

@@ -55,10 +55,13 @@ void StsEntry::restore(const Clock& clock, Steady started) {
   const seconds running = whole_seconds(clock.steady() - started);
   const PolicyAge age{now - stored.fetched, stored.expires - now, running};
   refresh_at_ = clock.steady() + (from_the_future ? seconds{0} : until_refresh(age, spread_));
+  // What a wrong clock wrote must not hold a fetch up.
   const ErrorStreak& streak = memory_.fetch_errors;
-  if (streak.count == 0) return;
-  next_fetch_ = clock.steady() + (std::min(streak.last, now) - now) +
-                backoff(streak.count, kMaxRefreshBackoff);
+  if (!from_the_future) fetch_allowed_ = policy_fetched_ + kFetchSpacing;
+  if (streak.count == 0 || streak.last > now) return;
+  const Steady failed = clock.steady() + (streak.last - now);
+  fetch_allowed_ = std::max(fetch_allowed_, failed + kFetchSpacing);
+  next_fetch_ = failed + backoff(streak.count, kMaxRefreshBackoff);
 }
 
 bool StsEntry::has_policy(const Clock& clock) const {

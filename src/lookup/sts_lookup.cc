@@ -20,19 +20,10 @@ using Steady = StsEntry::Steady;
 using Slot = StsSlot;
 using SlotPtr = StsSlotPtr;
 
-/// Pauses between the daemon's own repetitions of a failing TXT lookup, and for how long after the
-/// last question it goes on.
-constexpr std::chrono::seconds kTxtRetries[] = {std::chrono::seconds{30}, std::chrono::seconds{60},
-                                                std::chrono::seconds{120},
-                                                std::chrono::seconds{300}};
+/// For how long after the last question the daemon repeats a failing TXT lookup by itself.
 constexpr std::chrono::hours kRetryAfterQuestion{1};
 /// The time of the last question is written to the store this seldom.
 constexpr std::chrono::hours kAskedPrecision{24};
-
-std::chrono::seconds retry_pause(std::uint32_t failures) {
-  const std::size_t last = std::size(kTxtRetries) - 1;
-  return kTxtRetries[std::min<std::size_t>(failures > 0 ? failures - 1 : 0, last)];
-}
 
 /// The other side has said something: our own network works.
 bool proves_connection(FetchProblem problem) {
@@ -225,7 +216,10 @@ Task<> StsLookup::Impl::fly(SlotPtr slot) {
   }
   slot->in_flight = false;
   slot->saving = false;
-  slots_.landed(slot, wanted_at(*slot).has_value());
+  // Back-off without a policy is not in the store.
+  const bool backs_off =
+      !slot->entry.has_policy(clock_) && slot->entry.memory().fetch_errors.count > 0;
+  slots_.landed(slot, backs_off || wanted_at(*slot).has_value());
   schedule(slot);
   slot->changed.notify();
 }
@@ -359,7 +353,7 @@ std::optional<Steady> StsLookup::Impl::wanted_at(const Slot& slot) const {
   const auto add = [&due](Steady when) { due = due ? std::min(*due, when) : when; };
   const bool asked_lately = slot.last_question && now - *slot.last_question < kRetryAfterQuestion;
   if (slot.entry.txt() == TxtState::failed && asked_lately) {
-    add(now + retry_pause(slot.entry.memory().txt_errors.count));
+    add(now + txt_retry_pause(slot.entry.memory().txt_errors.count));
   }
   const auto refresh = slot.entry.refresh_at();
   const bool soon = refresh && *refresh > now && *refresh < now + kSoon;

@@ -66,6 +66,7 @@ struct Config {
 
   DecisionSettings decision;
   std::string overrides_file;  ///< empty: none
+  std::string on_downgrade;    ///< a program and its arguments; empty: none
 
   std::size_t cache_entries = 100'000;
   std::size_t cache_mib = 64;

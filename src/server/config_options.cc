@@ -81,6 +81,11 @@ Result<std::uint64_t> number(std::string_view value, std::uint64_t least, std::u
   return *read;
 }
 
+Result<std::string> command(std::string_view value) {
+  if (!value.starts_with('/')) return failure("allowed is an absolute path, and arguments");
+  return std::string(value);
+}
+
 Result<UpstreamAddress> upstream(std::string_view value) {
   const std::size_t at = std::min(value.find('@'), value.size());
   UpstreamAddress server;
@@ -165,7 +170,7 @@ Result<void> not_served(Config&, std::string_view) {
 }
 Values nothing(const Config&) { return {}; }
 
-const std::array<ConfigOption, 21> kOptions{{
+const std::array<ConfigOption, 22> kOptions{{
     {"resolver.upstream", "ADDR[@PORT]",
      "a validating resolver (default: the loopback name servers of /etc/resolv.conf)", true,
      [](Config& c, std::string_view v) { return append(c.upstreams, upstream(v)); },
@@ -250,6 +255,10 @@ const std::array<ConfigOption, 21> kOptions{{
        return assign(c.decision.insecure_mx_may, choose(kInsecureMx, v));
      },
      [](const Config& c) { return show(kInsecureMx, c.decision.insecure_mx_may); }},
+    {"policy.on-downgrade", "COMMAND",
+     "a program, with arguments, that is told what becomes less protected (no shell)", false,
+     [](Config& c, std::string_view v) { return assign(c.on_downgrade, command(v)); },
+     [](const Config& c) { return unless_empty(c.on_downgrade); }},
     {"cache.entries", "NUMBER", "answers kept ready at most, 100 to 10000000", false,
      [](Config& c, std::string_view v) -> Result<void> {
        const auto read = number(v, 100, 10'000'000);

@@ -218,6 +218,36 @@ class FakeStore : public PolicyStore {
     for (; row != kept.end() && rows.size() < limit; ++row) rows.push_back(*row);
     co_return rows;
   }
+  std::vector<Event> told;
+  std::map<Domain, DaneMemory> dane;
+
+  Task<Result<void>> add_event(Event event) override {
+    if (broken) co_return failure("the store is broken");
+    told.push_back(std::move(event));
+    co_return Result<void>();
+  }
+  Task<Result<std::vector<StoredEvent>>> events(std::optional<Domain> name, std::size_t limit,
+                                                std::uint64_t after) override {
+    std::vector<StoredEvent> found;
+    for (std::size_t i = after; i < told.size() && found.size() < limit; ++i) {
+      if (!name || told[i].domain == *name) found.push_back({i + 1, told[i]});
+    }
+    co_return found;
+  }
+  Task<Result<void>> put_dane(Domain name, std::optional<DaneMemory> memory) override {
+    if (broken) co_return failure("the store is broken");
+    dane.erase(name);
+    if (memory) dane.emplace(name, *memory);
+    co_return Result<void>();
+  }
+  Task<Result<std::vector<std::pair<Domain, DaneMemory>>>> walk_dane(std::string after,
+                                                                     std::size_t limit) override {
+    std::vector<std::pair<Domain, DaneMemory>> rows;
+    for (const auto& row : dane) {
+      if (row.first.text() > after && rows.size() < limit) rows.push_back(row);
+    }
+    co_return rows;
+  }
   Task<Result<StoreStats>> stats() override { co_return StoreStats{kept.size(), kept.size()}; }
 };
 

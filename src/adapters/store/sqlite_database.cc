@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "adapters/store/history_tables.h"
 #include "adapters/store/row.h"
 #include "adapters/store/sqlite_statement.h"
 #include "adapters/store/store_file.h"
@@ -43,11 +44,15 @@ class Database::Statements {
         walk(connection, kSelect + "WHERE domain > ? ORDER BY domain LIMIT ?"),
         stats(connection,
               "SELECT (SELECT count(*) FROM domains), "
-              "(SELECT count(*) FROM domains WHERE policy_expires IS NOT NULL)") {}
+              "(SELECT count(*) FROM domains WHERE policy_expires IS NOT NULL)"),
+        history(connection) {}
 
-  bool ok() const { return find.ok() && put.ok() && erase.ok() && walk.ok() && stats.ok(); }
+  bool ok() const {
+    return find.ok() && put.ok() && erase.ok() && walk.ok() && stats.ok() && history.ok();
+  }
 
   Statement find, put, erase, walk, stats;
+  HistoryTables history;
 };
 
 Database::Database(std::string path)
@@ -83,22 +88,30 @@ StoreRefusal Database::unreadable() const {
   return {failed().value(), bad_file};
 }
 
-std::optional<StoreRefusal> Database::check_schema() const {
+std::optional<std::int64_t> Database::schema() const {
   Statement version(connection_.get(), "PRAGMA user_version");
-  if (!version.ok() || version.step() != Outcome::row) return unreadable();
-  const std::int64_t schema = version.number(0);
-  if (schema > kStoreSchema) {
+  if (!version.ok() || version.step() != Outcome::row) return std::nullopt;
+  return version.number(0);
+}
+
+std::optional<StoreRefusal> Database::check_schema() const {
+  const auto version = schema();
+  if (!version) return unreadable();
+  if (*version > kStoreSchema) {
     return StoreRefusal{fmt::format("store {}: written by a newer version (schema {}; this one "
                                     "knows {})",
-                                    path_, schema, kStoreSchema),
+                                    path_, *version, kStoreSchema),
                         true};
   }
-  if (schema != kStoreSchema) {
-    return StoreRefusal{fmt::format("store {}: unknown schema {}", path_, schema), true};
+  if (*version < 1) {
+    return StoreRefusal{fmt::format("store {}: unknown schema {}", path_, *version), true};
   }
+  const std::string ours = std::string("'domains', 'domains_policy_expires'") +
+                           (*version > 1 ? ", 'events', 'events_domain', 'dane'" : "");
   Statement foreign(connection_.get(),
                     "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
-                    "AND name NOT IN ('domains', 'domains_policy_expires')");
+                    "AND name NOT IN (" +
+                        ours + ")");
   if (!foreign.ok()) return unreadable();
   const std::string names = quoted_list(foreign);
   if (!names.empty()) {
@@ -148,6 +161,22 @@ std::optional<StoreRefusal> Database::check_order() {
   }
 }
 
+/// All or nothing, and after the checks: a damaged file stays as it is.
+std::optional<StoreRefusal> Database::migrate() {
+  const auto migrated = transaction([this]() -> Result<void> {
+    const auto version = schema();
+    if (!version) return failed();
+    if (*version == kStoreSchema) return {};  // another process was faster
+    const std::string sql =
+        fmt::format("{} PRAGMA user_version = {}", kCreateHistory, kStoreSchema);
+    return execute(sql.c_str());
+  });
+  if (!migrated) return StoreRefusal{migrated.error(), false};
+  log(Severity::notice, "store_migrated",
+      {{"store", path_}, {"schema", std::to_string(kStoreSchema)}});
+  return std::nullopt;
+}
+
 tl::expected<std::unique_ptr<Database>, StoreRefusal> Database::open(const std::string& path,
                                                                      std::uintmax_t check_size) {
   const auto kind = inspect_store_file(path);
@@ -157,8 +186,8 @@ tl::expected<std::unique_ptr<Database>, StoreRefusal> Database::open(const std::
       Database database(draft);
       if (auto refusal = database.connect()) return tl::unexpected(refusal->text);
       const std::string sql =
-          fmt::format("BEGIN; {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT",
-                      kCreateTables, kStoreApplicationId, kStoreSchema);
+          fmt::format("BEGIN; {} {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT",
+                      kCreateTables, kCreateHistory, kStoreApplicationId, kStoreSchema);
       return database.execute(sql.c_str());
     });
     if (!created) return tl::unexpected(StoreRefusal{created.error(), false});
@@ -174,6 +203,9 @@ tl::expected<std::unique_ptr<Database>, StoreRefusal> Database::open(const std::
   } else {
     log(Severity::notice, "store_not_checked",
         {{"store", path}, {"note", "large; damage would show when it is read"}});
+  }
+  if (database->schema() != kStoreSchema) {
+    if (auto refusal = database->migrate()) return tl::unexpected(*refusal);
   }
   database->statements_ = std::make_unique<Statements>(database->connection_.get());
   if (!database->statements_->ok()) {
@@ -236,6 +268,31 @@ Result<StoreStats> Database::stats() {
                            static_cast<std::uint64_t>(stats.number(1))};
   stats.restart();
   return counted;
+}
+
+template <class T>
+Result<T> Database::explained(Result<T> result) const {
+  if (result) return result;
+  if (result.error().empty()) return failed();
+  return failure("store {}: {}", path_, result.error());
+}
+
+Result<void> Database::add_event(const Event& event) {
+  return explained(statements_->history.add(event));
+}
+
+Result<std::vector<StoredEvent>> Database::events(const std::optional<Domain>& domain,
+                                                  std::size_t limit, std::uint64_t after) {
+  return explained(statements_->history.list(domain, limit, after));
+}
+
+Result<void> Database::put_dane(const Domain& domain, const std::optional<DaneMemory>& memory) {
+  return explained(statements_->history.put_dane(domain, memory));
+}
+
+Result<std::vector<std::pair<Domain, DaneMemory>>> Database::walk_dane(const std::string& after,
+                                                                       std::size_t limit) {
+  return explained(statements_->history.walk_dane(after, limit));
 }
 
 Result<void> Database::transaction(const std::function<Result<void>()>& work) {

@@ -21,7 +21,7 @@ struct sqlite3;
 namespace sealane {
 
 inline constexpr int kStoreApplicationId = 0x53454c4e;  ///< "SELN": whose file it is
-inline constexpr int kStoreSchema = 1;                  ///< the file's user_version
+inline constexpr int kStoreSchema = 2;                  ///< the file's user_version
 /// Octets up to which a file is checked whole at the start.  A million domains have 240 MB, which
 /// take a second; SQLite 3.40 cannot be interrupted in it.
 inline constexpr std::uintmax_t kMaxCheckedStore = 1024 * 1024 * 1024;
@@ -37,9 +37,9 @@ struct StoreRefusal {
 /// Synchronous; one thread at a time.  A failed Result names the file and the cause.
 class Database {
  public:
-  /// Opens the file, or creates it with mode 0600.  Checks that it is ours, its schema, and, up to
-  /// `check_size` octets, its integrity (PRAGMA quick_check, and the order of the names).  In a
-  /// larger file damage shows when it is read.
+  /// Opens the file, or creates it with mode 0600; brings an older schema up to date.  Checks that
+  /// it is ours, its schema, and, up to `check_size` octets, its integrity (PRAGMA quick_check, and
+  /// the order of the names).  In a larger file damage shows when it is read.
   static tl::expected<std::unique_ptr<Database>, StoreRefusal> open(
       const std::string& path, std::uintmax_t check_size = kMaxCheckedStore);
   ~Database();
@@ -50,6 +50,12 @@ class Database {
   Result<std::vector<std::pair<Domain, StsMemory>>> walk(const std::string& after,
                                                          std::size_t limit);
   Result<StoreStats> stats();
+  Result<void> add_event(const Event& event);
+  Result<std::vector<StoredEvent>> events(const std::optional<Domain>& domain, std::size_t limit,
+                                          std::uint64_t after);
+  Result<void> put_dane(const Domain& domain, const std::optional<DaneMemory>& memory);
+  Result<std::vector<std::pair<Domain, DaneMemory>>> walk_dane(const std::string& after,
+                                                               std::size_t limit);
 
   /// All that `work` does, or nothing of it.  Success means that it is durable.
   Result<void> transaction(const std::function<Result<void>()>& work);
@@ -59,12 +65,17 @@ class Database {
   explicit Database(std::string path);
   std::optional<StoreRefusal> connect();
   std::optional<StoreRefusal> check_schema() const;
+  std::optional<std::int64_t> schema() const;
+  std::optional<StoreRefusal> migrate();
   std::optional<StoreRefusal> use_wal();
   std::optional<StoreRefusal> check_integrity();
   std::optional<StoreRefusal> check_order();
   StoreRefusal unreadable() const;
   Result<void> execute(const char* sql);
   tl::unexpected<std::string> failed() const;
+  /// The text of a history table's failure: its own, or else SQLite's.
+  template <class T>
+  Result<T> explained(Result<T> result) const;
 
   std::string path_;
   std::unique_ptr<sqlite3, int (*)(sqlite3*)> connection_;

@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "adapters/store/history_tables.h"
 #include "adapters/store/sqlite_database.h"
 #include "adapters/store/store_file.h"
 #include "base/log.h"
@@ -241,6 +242,44 @@ Task<Result<std::vector<std::pair<Domain, StsMemory>>>> SqliteStore::walk(std::s
 Task<Result<StoreStats>> SqliteStore::stats() {
   using R = Result<StoreStats>;
   Work<R> work = [](Database& database) { return database.stats(); };
+  return Worker::call<R>(worker_, Access::read, std::move(work));
+}
+
+Task<Result<void>> SqliteStore::add_event(Event event) {
+  using R = Result<void>;
+  if (const auto good = check_storable(event); !good) return refuse(good.error());
+  Work<R> work = [event = std::move(event)](Database& database) {
+    return database.add_event(event);
+  };
+  return Worker::call<R>(worker_, Access::write, std::move(work));
+}
+
+Task<Result<std::vector<StoredEvent>>> SqliteStore::events(std::optional<Domain> domain,
+                                                           std::size_t limit, std::uint64_t after) {
+  using R = Result<std::vector<StoredEvent>>;
+  Work<R> work = [domain = std::move(domain), limit, after](Database& database) {
+    return database.events(domain, limit, after);
+  };
+  return Worker::call<R>(worker_, Access::read, std::move(work));
+}
+
+Task<Result<void>> SqliteStore::put_dane(Domain domain, std::optional<DaneMemory> memory) {
+  using R = Result<void>;
+  if (memory) {
+    if (const auto good = check_storable(*memory); !good) return refuse(good.error());
+  }
+  Work<R> work = [domain = std::move(domain), memory = std::move(memory)](Database& database) {
+    return database.put_dane(domain, memory);
+  };
+  return Worker::call<R>(worker_, Access::write, std::move(work));
+}
+
+Task<Result<std::vector<std::pair<Domain, DaneMemory>>>> SqliteStore::walk_dane(std::string after,
+                                                                                std::size_t limit) {
+  using R = Result<std::vector<std::pair<Domain, DaneMemory>>>;
+  Work<R> work = [after = std::move(after), limit](Database& database) {
+    return database.walk_dane(after, limit);
+  };
   return Worker::call<R>(worker_, Access::read, std::move(work));
 }
 

@@ -112,9 +112,9 @@ TEST_CASE("another schema is refused") {
   CHECK(refusal(path) == std::string("store PATH: no such column: asked") + kAdvice);
   sql(path, "DROP TABLE domains");
   CHECK(refusal(path) == std::string("store PATH: no such table: domains") + kAdvice);
-  sql(path, "PRAGMA user_version = 2");
+  sql(path, "PRAGMA user_version = 3");
   CHECK(refusal(path) ==
-        std::string("store PATH: written by a newer version (schema 2; this one knows 1)") +
+        std::string("store PATH: written by a newer version (schema 3; this one knows 2)") +
             kAdvice);
   sql(path, "PRAGMA user_version = 0");
   CHECK(refusal(path) == std::string("store PATH: unknown schema 0") + kAdvice);
