@@ -158,7 +158,9 @@ class Oracle:
         if dialect == "sts":
             if s.sts == "S-ENF" and s.dane not in ("D-NULL", "D-FAIL"):
                 return secure(s.policy["mx"])
-            return "TEMP" if self.verdict(s).say == "T" else "NOTFOUND"
+            # Property 1 of section 4: as strict as the enforce policy that may be there.
+            said, is_open = self.verdict(s).say, s.sts in ("S-TXTERR", "S-PEND")
+            return "TEMP" if said == "T" or (is_open and said != "NF") else "NOTFOUND"
         tlsrpt = dialect == "postfix-tlsrpt"
         verdict = self.verdict(s, with_filter=tlsrpt)
         return self.worded(s, verdict, level, tlsrpt)
