@@ -203,7 +203,6 @@ StsFailure StsEntry::apply_failure(const std::string& text, bool own_fault, cons
   own_fault_.reset();
   fetch_allowed_ = now + kFetchSpacing;
   const bool ended = policy_ && !has_policy(clock);
-  if (ended) memory_.fetch_errors = {};  // from here on the back-off is that of a first contact
   const ErrorStreak before = memory_.fetch_errors;
   memory_.fetch_errors.note(clock.wall(), text);
   memory_.failed_id = memory_.txt_id;

@@ -107,9 +107,6 @@ Decision for_requiretls(const Situation& s) {
 Decision for_sendmail(const Situation& s) {
   Decision decision = by_table(s);
   if (s.enforce()) return by_policy(s, decision.row, "MTA-STS enforce; DANE is Sendmail's own");
-  const bool promises =
-      decision.action != Action::not_found && decision.action != Action::temporary;
-  if (promises && s.open()) return wait_for_sts(s, decision.row);
   if (decision.action != Action::temporary) decision.action = Action::not_found;
   return decision;
 }

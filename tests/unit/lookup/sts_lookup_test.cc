@@ -390,7 +390,7 @@ TEST_CASE("after its end a policy is fetched with the back-off of a first contac
   world.clock.advance(60s);
   CHECK(world.find().value == StsClass::fetch_failed);
   world.policy("enforce");
-  world.clock.advance(5min);
+  world.clock.advance(kMaxBackoff);
   CHECK(world.find().value == StsClass::enforce);
 }
 
