@@ -158,9 +158,7 @@ class Oracle:
         if dialect == "sts":
             if s.sts == "S-ENF" and s.dane not in ("D-NULL", "D-FAIL"):
                 return secure(s.policy["mx"])
-            # Property 1 of section 4: as strict as the enforce policy that may be there.
-            said, is_open = self.verdict(s).say, s.sts in ("S-TXTERR", "S-PEND")
-            return "TEMP" if said == "T" or (is_open and said != "NF") else "NOTFOUND"
+            return "TEMP" if self.verdict(s).say == "T" else "NOTFOUND"
         tlsrpt = dialect == "postfix-tlsrpt"
         verdict = self.verdict(s, with_filter=tlsrpt)
         return self.worded(s, verdict, level, tlsrpt)

@@ -124,7 +124,7 @@ reload "SIGHUP without overrides"
 ok "none, and no restart" has_logged reloaded 1 'overrides=0 needs_restart=no'
 answers dane-good.test
 cp "$RULES.good" "$RULES"
-sed -i "s|^\[policy\]|&\noverrides = $RULES|" "$CONFIG"
+sed -i "0,/^\[policy\]/s|^\[policy\]|&\noverrides = $RULES|" "$CONFIG"
 reload "SIGHUP with overrides again"
 is "the first fixed answer" "secure match=mx.partner.example servername=hostname" \
   "$(postmap_q dane-good.test)"
