@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -263,7 +264,10 @@ void Daemon::Impl::run() {
   auto lookup_guard = asio::make_work_guard(lookup_);
   dane_watch_->start();
   spawn_detached(lookup_.get_executor(), pulse(), "pulse");
-  std::thread lookup_thread([this] { lookup_.run(); });
+  std::thread lookup_thread([this] {
+    ::setpriority(PRIO_PROCESS, 0, kLookupNiceness);  // Linux: of the calling thread
+    lookup_.run();
+  });
 
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   await_signal();

@@ -17,6 +17,9 @@ namespace sealane {
 inline constexpr std::chrono::seconds kResolverStartPatience{10};
 /// What is under way at the end is given up after this: service managers wait about a minute.
 inline constexpr std::chrono::seconds kDrainPatience{20};
+/// By how much the lookup thread steps back (nice(1)): a flood of questions that need lookups must
+/// not keep those waiting whose answers are known.
+inline constexpr int kLookupNiceness = 5;
 
 /// One a process.
 class Daemon {

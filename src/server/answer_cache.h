@@ -124,14 +124,15 @@ class AnswerCache {
   const Clock& clock_;
   const CacheLimits limits_;
 
-  Entries entries_;  // the most recently used first
+  Entries entries_;  // the most recently used first, to the second
   std::unordered_map<std::string_view, Entries::iterator> by_key_;
   Due due_;  // when to look at an entry again: to renew it, then to drop it
   std::size_t octets_ = 0;
   std::unordered_set<FlightPtr> flights_;
   std::unordered_map<std::string, FlightPtr> under_way_;  // those that may be joined
   std::uint64_t generation_ = 0;
-  std::string scratch_;  // saves an allocation a question
+  std::uint64_t ticks_ = 1;  // seconds, about: no clock is needed for the order of use
+  std::string scratch_;      // saves an allocation a question
   bool closed_ = false;
   struct Ticker;
   std::unique_ptr<Ticker> ticker_;

@@ -2,17 +2,20 @@
 #include "server/socketmap.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "lookup/waiting.h"
@@ -69,11 +72,16 @@ class Inbox {
 
 }  // namespace
 
-struct SocketmapServer::Connection {
-  Connection(Socket taken, std::uint64_t sweep) : socket(std::move(taken)), moved(sweep) {}
-  Socket socket;
+struct SocketmapServer::Connection : PollSet::Member {
+  Connection(SocketmapServer& owner, int descriptor)
+      : server(owner), socket(descriptor), moved(owner.sweeps_) {}
+  void ready(std::uint32_t events) override { server.serve(*this, events); }
+
+  SocketmapServer& server;
+  Descriptor socket;
   Inbox in;
   std::string out;
+  Next after = Next::read;  ///< what comes when `out` was sent
   PolicyQuestion question;  ///< with Next::ask
   std::uint64_t moved;      ///< the sweep before which something moved last
   bool waiting = false;     ///< for a lookup
@@ -90,24 +98,29 @@ SocketmapServer::SocketmapServer(asio::any_io_executor executor, AnswerCache& ca
       cache_(cache),
       limits_(limits),
       acceptor_(executor_, [this](Socket socket) { take(std::move(socket)); }),
+      poll_(executor_),
       sweeper_(std::make_unique<Sweeper>(executor_)) {}
 
 SocketmapServer::~SocketmapServer() = default;
 
 void SocketmapServer::start(std::vector<Listener> listeners) {
   acceptor_.start(std::move(listeners));
+  poll_.start();
   spawn_detached(executor_, sweep(), "socketmap sweep");
 }
 
 void SocketmapServer::take(Socket socket) {
   ++counters_.accepted;
-  if (connections_.size() >= limits_.connections && !make_room()) {
+  error_code error;
+  const int descriptor = socket.release(error);
+  if (error) return;
+  auto connection = std::make_shared<Connection>(*this, descriptor);
+  const bool room = connections_.size() < limits_.connections || make_room();
+  if (!room || !poll_.add(descriptor, *connection, EPOLLIN)) {
     ++counters_.refused;
     return;
   }
-  auto connection = std::make_shared<Connection>(std::move(socket), sweeps_);
-  connections_.insert(connection);
-  spawn_detached(executor_, serve(connection), "socketmap connection");
+  connections_.emplace(connection.get(), connection);
 }
 
 /// Lets the connection go that has been idle longest: whoever holds many open must not lock the
@@ -119,66 +132,96 @@ bool SocketmapServer::make_room() {
         {{"connections", std::to_string(connections_.size())},
          {"effect", "the longest idle ones are closed"}});
   }
-  ConnectionPtr idlest;
-  for (const ConnectionPtr& connection : connections_) {
+  Connection* idlest = nullptr;
+  for (const auto& [connection, owner] : connections_) {
     if (connection->waiting) continue;
-    if (!idlest || connection->moved < idlest->moved) idlest = connection;
+    if (idlest == nullptr || connection->moved < idlest->moved) idlest = connection;
   }
-  if (!idlest) return false;
+  if (idlest == nullptr) return false;
   ++counters_.idle;
-  error_code ignored;
-  idlest->socket.close(ignored);
-  connections_.erase(idlest);
+  drop(*idlest);
   return true;
 }
 
-Task<> SocketmapServer::serve(ConnectionPtr connection) {
+void SocketmapServer::drop(Connection& connection) {
+  poll_.remove(connection.socket.get(), connection);
+  connection.socket.reset();
+  connections_.erase(&connection);
+}
+
+void SocketmapServer::serve(Connection& connection, std::uint32_t events) {
+  bool alive = false;
   try {
-    co_await talk(*connection);
+    if (connection.waiting) {
+      // It awaits nothing: only the end of the connection brings it here.
+      alive = (events & (EPOLLHUP | EPOLLERR)) == 0;
+    } else if (!connection.out.empty()) {
+      alive = proceed(connection, connection.after);
+    } else {
+      alive = receive(connection) && proceed(connection, answer_ready(connection));
+    }
   } catch (const std::exception& error) {
     log(Severity::error, "socketmap_threw", {{"what", error.what()}});
   }
-  connections_.erase(connection);
+  if (!alive) drop(connection);
 }
 
-Task<> SocketmapServer::talk(Connection& connection) {
-  Socket& socket = connection.socket;
-  error_code error;
-  while (!closing_) {
-    const Next next = answer_ready(connection);
-    if (!connection.out.empty()) {
-      const std::size_t sent = socket.write_some(asio::buffer(connection.out), error);
-      if (error && error != asio::error::would_block) co_return;
-      if (sent < connection.out.size()) {
-        const auto rest = asio::buffer(connection.out) + sent;
-        co_await asio::async_write(socket, rest, asio::redirect_error(asio::use_awaitable, error));
-        if (error) co_return;
-        connection.moved = sweeps_;
-      }
-      connection.out.clear();
-      if (connection.out.capacity() > kKeptOutput) connection.out.shrink_to_fit();
-    }
-    if (next == Next::hang_up) co_return;
-    if (next == Next::flush || closing_) continue;
+/// Takes what has arrived.  False at the end of the connection.
+bool SocketmapServer::receive(Connection& connection) {
+  const asio::mutable_buffer space = connection.in.space();
+  const ssize_t got = ::recv(connection.socket.get(), space.data(), space.size(), MSG_DONTWAIT);
+  if (got < 0) return errno == EAGAIN || errno == EINTR;
+  connection.in.filled(static_cast<std::size_t>(got));
+  connection.moved = sweeps_;
+  return got > 0;
+}
 
-    if (next == Next::ask) {
-      connection.waiting = true;
-      auto asking = cache_.ask(std::move(connection.question));
-      const AnswerPtr answer = co_await std::move(asking);
-      connection.waiting = false;
-      connection.moved = sweeps_;
-      if (!answer) co_return;
-      append_netstring(connection.out, answer->reply);
+/// Sends what the client takes.  False at the end of the connection.
+bool SocketmapServer::send(Connection& connection) {
+  std::string& out = connection.out;
+  if (out.empty()) return true;
+  const ssize_t sent =
+      ::send(connection.socket.get(), out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0) return errno == EAGAIN || errno == EINTR;
+  connection.moved = sweeps_;
+  out.erase(0, static_cast<std::size_t>(sent));
+  if (out.empty() && out.capacity() > kKeptOutput) out.shrink_to_fit();
+  return true;
+}
+
+/// Sends what is ready and goes on to `next`, until the connection has to wait.  False when the
+/// connection has ended.
+bool SocketmapServer::proceed(Connection& connection, Next next) {
+  for (;; next = answer_ready(connection)) {
+    if (!send(connection)) return false;
+    std::uint32_t awaited = EPOLLIN;
+    if (!connection.out.empty()) {
+      connection.after = next;
+      awaited = EPOLLOUT;
+    } else if (next == Next::hang_up) {
+      return false;
+    } else if (next == Next::flush) {
       continue;
+    } else if (next == Next::ask) {
+      connection.waiting = true;
+      spawn_detached(executor_, look_up(connections_.at(&connection)), "socketmap lookup");
+      awaited = 0;
     }
-    const std::size_t read = co_await socket.async_read_some(
-        connection.in.space(), asio::redirect_error(asio::use_awaitable, error));
-    if (error == asio::error::operation_aborted) continue;
-    if (error) co_return;
-    connection.in.filled(read);
-    connection.moved = sweeps_;
+    poll_.await(connection.socket.get(), connection, awaited);
+    return true;
   }
-  last_words(connection);
+}
+
+Task<> SocketmapServer::look_up(ConnectionPtr connection) {
+  // Not within the call that asks, however soon the answer is there.
+  co_await asio::post(executor_, asio::use_awaitable);
+  auto asking = cache_.ask(std::move(connection->question));
+  const AnswerPtr answer = co_await std::move(asking);
+  if (!connection->socket) co_return;  // the client has gone meanwhile
+  connection->waiting = false;
+  connection->moved = sweeps_;
+  if (answer) append_netstring(connection->out, answer->reply);
+  if (!answer || !proceed(*connection, Next::flush)) drop(*connection);
 }
 
 SocketmapServer::Next SocketmapServer::answer_ready(Connection& connection) {
@@ -238,11 +281,10 @@ void SocketmapServer::note_junk(const Connection& connection) {
 
 /// At the end, for a client whose request has arrived but was not read yet.
 void SocketmapServer::last_words(Connection& connection) {
-  error_code error;
-  const std::size_t read = connection.socket.read_some(connection.in.space(), error);
-  if (!error) connection.in.filled(read);
+  if (connection.waiting || !connection.out.empty()) return;
+  receive(connection);
   answer_ready(connection);
-  if (!connection.out.empty()) connection.socket.write_some(asio::buffer(connection.out), error);
+  send(connection);
 }
 
 Task<> SocketmapServer::sweep() {
@@ -251,12 +293,14 @@ Task<> SocketmapServer::sweep() {
     sweeper_->timer.expires_after(limits_.idle / kSweepsPerIdle);
     co_await sweeper_->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     ++sweeps_;
-    for (const ConnectionPtr& connection : connections_) {
-      if (connection->waiting || connection->moved + kSweepsPerIdle > sweeps_) continue;
-      ++counters_.idle;
-      error_code ignored;
-      connection->socket.close(ignored);
+    std::vector<Connection*> idle;
+    for (const auto& [connection, owner] : connections_) {
+      if (!connection->waiting && connection->moved + kSweepsPerIdle <= sweeps_) {
+        idle.push_back(connection);
+      }
     }
+    counters_.idle += idle.size();
+    for (Connection* connection : idle) drop(*connection);
   }
 }
 
@@ -264,14 +308,12 @@ void SocketmapServer::close() {
   closing_ = true;
   acceptor_.close();
   sweeper_->timer.cancel();
-  for (const ConnectionPtr& connection : connections_) {
-    error_code ignored;
-    if (connection->waiting) {
-      connection->socket.close(ignored);
-    } else {
-      connection->socket.cancel(ignored);
-    }
+  while (!connections_.empty()) {
+    Connection& connection = *connections_.begin()->first;
+    last_words(connection);
+    drop(connection);
   }
+  poll_.close();
 }
 
 }  // namespace sealane

@@ -13,13 +13,14 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "base/task.h"
 #include "server/acceptor.h"
 #include "server/answer_cache.h"
 #include "server/listener.h"
+#include "server/poll_set.h"
 
 namespace sealane {
 
@@ -74,8 +75,12 @@ class SocketmapServer {
   enum class Next { read, flush, ask, hang_up };
 
   void take(Socket socket);
-  Task<> serve(ConnectionPtr connection);
-  Task<> talk(Connection& connection);
+  void serve(Connection& connection, std::uint32_t events);
+  bool receive(Connection& connection);
+  bool send(Connection& connection);
+  bool proceed(Connection& connection, Next next);
+  Task<> look_up(ConnectionPtr connection);
+  void drop(Connection& connection);
   Next answer_ready(Connection& connection);
   void refuse_map(Connection& connection, std::string_view name);
   bool make_room();
@@ -87,7 +92,8 @@ class SocketmapServer {
   AnswerCache& cache_;
   const SocketmapLimits limits_;
   Acceptor acceptor_;
-  std::unordered_set<ConnectionPtr> connections_;
+  PollSet poll_;
+  std::unordered_map<Connection*, ConnectionPtr> connections_;
   std::set<std::string, std::less<>> logged_maps_;
   struct Sweeper;
   std::unique_ptr<Sweeper> sweeper_;

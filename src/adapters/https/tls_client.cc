@@ -16,6 +16,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/descriptor.h"
 #include "base/text.h"
 
 namespace sealane {
@@ -42,24 +43,17 @@ using InfoStack = std::unique_ptr<STACK_OF(X509_INFO), FreeBy<free_info>>;
 using GeneralNames = std::unique_ptr<GENERAL_NAMES, FreeBy<GENERAL_NAMES_free>>;
 using OpensslText = std::unique_ptr<char, FreeBy<free_text>>;
 
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
 Result<std::string> read_file(const std::string& path) {
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
-  if (file.fd < 0 || ::fstat(file.fd, &status) != 0) {
+  if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
     return failure("CA file {}: {}", path, std::strerror(errno));
   }
   if (!S_ISREG(status.st_mode)) return failure("CA file {}: not a regular file", path);
   std::string content;
   std::array<char, 65536> piece;
   for (;;) {
-    const ssize_t n = ::read(file.fd, piece.data(), piece.size());
+    const ssize_t n = ::read(file.get(), piece.data(), piece.size());
     if (n < 0) return failure("CA file {}: {}", path, std::strerror(errno));
     if (n == 0) return content;
     content.append(piece.data(), static_cast<std::size_t>(n));
