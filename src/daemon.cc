@@ -169,6 +169,12 @@ Result<void> Daemon::Impl::build() {
   auto listeners = open_all(config_.socketmap);
   if (!listeners) return tl::unexpected(std::move(listeners.error()));
   socketmap_listeners_ = std::move(*listeners);
+  for (const ListenAddress& address : config_.socketmap) {
+    if (!address.is_remote()) continue;
+    warn(address.text() +
+         ": other hosts may ask, nobody proves who he is, and on the way to them "
+         "answers can be changed; a firewall or a tunnel must see to that");
+  }
   auto admin_listeners = open_all(config_.admin);
   if (!admin_listeners) return tl::unexpected(std::move(admin_listeners.error()));
   admin_listeners_ = std::move(*admin_listeners);

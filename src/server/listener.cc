@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/text.h"
 
 namespace sealane {
@@ -137,6 +138,10 @@ Result<gid_t> group_named(const std::string& name) {
 
 }  // namespace
 
+bool ListenAddress::is_remote() const {
+  return !is_unix() && host != "::1" && !host.starts_with("127.");
+}
+
 std::string ListenAddress::text() const {
   if (!is_unix()) {
     const bool v6 = host.find(':') != std::string::npos;
@@ -213,16 +218,21 @@ Result<void> Listener::bind_unix() {
     return failure("bind: {}", error_text(error));
   }
 
+  // From here on by a handle: whoever may write to the directory could put a link in its place.
+  const Descriptor file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return failure("{}", error_text(errno));
+  if (!file || ::fstat(file.get(), &status) != 0) return failure("{}", error_text(errno));
+  if (!S_ISSOCK(status.st_mode)) return failure("somebody has put another file in its place");
   owns_file_ = true;
   device_ = status.st_dev;
   inode_ = status.st_ino;
-  if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+  if (group && ::fchownat(file.get(), "", static_cast<uid_t>(-1), *group, AT_EMPTY_PATH) != 0) {
     return failure("cannot give it to group {}: {} (be a member of the group, or root)",
                    address_.group, error_text(errno));
   }
-  if (::chmod(path.c_str(), address_.mode) != 0) return failure("chmod: {}", error_text(errno));
+  // fchmod(2) takes no such handle; /proc names what it stands for.
+  const std::string handle = fmt::format("/proc/self/fd/{}", file.get());
+  if (::chmod(handle.c_str(), address_.mode) != 0) return failure("chmod: {}", error_text(errno));
   return {};
 }
 

@@ -35,6 +35,8 @@ struct ListenAddress {
   std::uint16_t port = 0;  ///< inet; 0 = any free port (tests)
 
   bool is_unix() const { return !path.empty(); }
+  /// Whether other hosts may reach it: neither a unix socket nor a loopback address.
+  bool is_remote() const;
   /// The text that parse_listen_address() reads back.
   std::string text() const;
   friend bool operator==(const ListenAddress&, const ListenAddress&) = default;

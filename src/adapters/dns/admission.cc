@@ -15,16 +15,25 @@ std::shared_ptr<Admission::Turn> Admission::enter(const std::string& key) {
 
 void Admission::enter_too(const std::shared_ptr<Turn>& turn, const std::string& key) {
   if (closed_ || turn->granted_to || turn->tickets.contains(key)) return;
-  const auto ticket = queue_.push(key);
-  if (!ticket) return;
-  turn->tickets.emplace(key, *ticket);
-  turns_.emplace(*ticket, std::pair(key, turn));
+  const auto entered = queue_.push(key);
+  if (!entered) return;
+  turn->tickets.emplace(key, entered->ticket);
+  turns_.emplace(entered->ticket, std::pair(key, turn));
+  if (entered->displaced) displace(*entered->displaced);
   grant();
+}
+
+void Admission::displace(const FairQueue::Place& place) {
+  const auto found = turns_.find(place.ticket);
+  const std::shared_ptr<Turn> turn = found->second.second;
+  turns_.erase(found);
+  turn->tickets.erase(place.key);
+  if (turn->tickets.empty()) turn->given_up.cancel();
 }
 
 Task<bool> Admission::wait(std::shared_ptr<Turn> turn) {
   boost::system::error_code woken;
-  if (!turn->granted_to && !closed_) {
+  if (!turn->granted_to && !turn->tickets.empty() && !closed_) {
     co_await turn->given_up.async_wait(
         boost::asio::redirect_error(boost::asio::use_awaitable, woken));
   }

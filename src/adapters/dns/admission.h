@@ -37,7 +37,8 @@ class Admission {
   std::shared_ptr<Turn> enter(const std::string& key);
   /// Another key wants the same lookup: it must not wait behind the first one's.
   void enter_too(const std::shared_ptr<Turn>& turn, const std::string& key);
-  /// True when it may go (then leave() must follow), false when it has waited for too long.
+  /// True when it may go (then leave() must follow), false when it has waited for too long or had
+  /// to make room for a key that waits less often.
   Task<bool> wait(std::shared_ptr<Turn> turn);
   /// The lookup is over; the next may go.
   void leave(const Turn& turn);
@@ -48,6 +49,7 @@ class Admission {
   std::size_t waiting() const { return queue_.waiting(); }
 
  private:
+  void displace(const FairQueue::Place& place);
   void withdraw(Turn& turn);
   void grant();
 

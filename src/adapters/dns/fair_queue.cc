@@ -2,16 +2,35 @@
 #include "adapters/dns/fair_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sealane {
 
-std::optional<FairQueue::Ticket> FairQueue::push(const std::string& key) {
-  if (waiting_ >= limits_.waiting) return std::nullopt;
+std::optional<FairQueue::Entered> FairQueue::push(const std::string& key) {
+  std::optional<Place> displaced;
+  if (waiting_ >= limits_.waiting) {
+    displaced = last_of_fullest(key);
+    if (!displaced) return std::nullopt;
+    drop(displaced->key, displaced->ticket);
+  }
   Lane& lane = lanes_[key];
   lane.waiting.push_back(++last_ticket_);
   ++waiting_;
   settle(key, lane);
-  return last_ticket_;
+  return Entered{last_ticket_, std::move(displaced)};
+}
+
+std::optional<FairQueue::Place> FairQueue::last_of_fullest(const std::string& newcomer) const {
+  if (lanes_.empty()) return std::nullopt;
+  const auto fullest =
+      std::max_element(lanes_.begin(), lanes_.end(), [](const auto& one, const auto& other) {
+        return one.second.waiting.size() < other.second.waiting.size();
+      });
+  const auto own = lanes_.find(newcomer);
+  const std::size_t owned = own == lanes_.end() ? 0 : own->second.waiting.size();
+  // Taking turns at displacing each other would help nobody.
+  if (fullest->second.waiting.size() <= owned + 1) return std::nullopt;
+  return Place{fullest->first, fullest->second.waiting.back()};
 }
 
 std::optional<FairQueue::Ticket> FairQueue::next() {

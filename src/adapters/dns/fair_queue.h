@@ -22,11 +22,21 @@ struct FairLimits {
 class FairQueue {
  public:
   using Ticket = std::uint64_t;
+  struct Place {
+    std::string key;
+    Ticket ticket;
+  };
+  struct Entered {
+    Ticket ticket;
+    /// Who had to leave for it: the last comer of the key that waits most often.
+    std::optional<Place> displaced;
+  };
 
   explicit FairQueue(FairLimits limits) : limits_(limits) {}
 
-  /// Joins the queue; nothing if it is full.
-  std::optional<Ticket> push(const std::string& key);
+  /// Joins the queue.  In a full one it takes the place of a key that has taken more than its
+  /// share; nothing if there is none.
+  std::optional<Entered> push(const std::string& key);
   /// The ticket that may go now, which then is in flight until done(); call until it gives nothing.
   std::optional<Ticket> next();
   /// Gives up a ticket that is still waiting.
@@ -44,6 +54,7 @@ class FairQueue {
     std::optional<std::list<std::string>::iterator> turn;  ///< its place in turn_
   };
 
+  std::optional<Place> last_of_fullest(const std::string& newcomer) const;
   void settle(const std::string& key, Lane& lane);
 
   FairLimits limits_;

@@ -60,6 +60,18 @@ TEST_CASE("listen addresses are read and written back the same") {
   CHECK(parse_listen_address("unix:/a")->mode == 0660);
 }
 
+TEST_CASE("unix sockets and loopback addresses stay on this host") {
+  for (const char* text : {"unix:/run/a", "inet:127.0.0.1:1", "inet:127.8.9.1:1", "inet:[::1]:1"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_listen_address(text)->is_remote());
+  }
+  for (const char* text :
+       {"inet:0.0.0.0:1", "inet:192.0.2.1:1", "inet:[::]:1", "inet:12.7.0.1:1"}) {
+    CAPTURE(text);
+    CHECK(parse_listen_address(text)->is_remote());
+  }
+}
+
 TEST_CASE("a listen address that is not meant as written is refused") {
   for (const char* text : {"",
                            "/run/a.sock",
