@@ -30,5 +30,7 @@ fails "somebody followed a redirect" grep -q moved.txt "$LAB_STATE/https.log"
 fails "somebody sent no SNI" grep -q '"sni": null' "$LAB_STATE/https.log"
 
 at_level encrypt
-at_level dane-only --dialect postfix
+for level in dane-only secure verify fingerprint; do
+  at_level "$level" --dialect postfix
+done
 finish
