@@ -229,7 +229,7 @@ sanitized() {
   common="exitcode=$kSanitizerExit:log_path=$reports/report"
   export ASAN_OPTIONS="$common:detect_stack_use_after_return=1:check_initialization_order=1"
   export UBSAN_OPTIONS="$common:print_stacktrace=1:halt_on_error=1"
-  export TSAN_OPTIONS="$common:halt_on_error=0:second_deadlock_stack=1"
+  export TSAN_OPTIONS="$common:halt_on_error=0:second_deadlock_stack=1:suppressions=$ROOT/tests/tsan.supp"
   "$@" || status=$?
   if compgen -G "$reports/*" >/dev/null; then
     head -n 60 "$reports"/*
