@@ -242,7 +242,7 @@ sanitized() {
 # Not "function": it does not see through C callbacks.  Not "vptr": it opens a pipe to look at an
 # object, and cries wolf in the test that leaves no descriptor to open.
 kClangSanitizers=('-Db_sanitize=address,undefined' -Db_lundef=false -Doptimization=1
-  -Dcpp_args=-fno-sanitize=function,-fno-sanitize=vptr)
+  "-Dcpp_args=['-fno-sanitize=function','-fno-sanitize=vptr']")
 
 stages_asan() {
   CXX=clang++ stage build-asan - stage_build build-asan "${kClangSanitizers[@]}"
