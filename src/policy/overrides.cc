@@ -14,7 +14,7 @@ using Place = std::pair<std::string_view, bool>;
 Place place_of(const OverrideRule& rule) { return {rule.domain.text(), rule.subtree}; }
 
 /// A value holds only one kind of quote, or it could not have been read.
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
   const char quote = value.find('"') == std::string_view::npos ? '"' : '\'';
   return fmt::format("{0}{1}{0}", quote, value);
 }
@@ -40,14 +40,14 @@ std::string OverrideRule::place() const { return (subtree ? "." : "") + domain.t
 std::string text_of(const OverrideRule& rule) {
   const Override& what = rule.override_;
   std::string text = rule.place();
-  if (!what.postfix_reply.empty()) text += " postfix=" + quoted(what.postfix_reply);
-  if (!what.exim_reply.empty()) text += " exim=" + quoted(what.exim_reply);
+  if (!what.postfix_reply.empty()) text += " postfix=" + in_quotes(what.postfix_reply);
+  if (!what.exim_reply.empty()) text += " exim=" + in_quotes(what.exim_reply);
   if (what.dane == DaneOverride::off) text += " dane=off";
   if (what.dane == DaneOverride::only) text += " dane=only";
   if (what.sts_off) text += " sts=off";
   if (what.observe) text += " observe";
   if (rule.until) text += " until=" + date_of(*rule.until);
-  return text + " reason=" + quoted(what.reason);
+  return text + " reason=" + in_quotes(what.reason);
 }
 
 Overrides::Overrides(std::vector<OverrideRule> rules) : rules_(std::move(rules)) {
