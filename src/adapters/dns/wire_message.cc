@@ -168,9 +168,10 @@ class Parser {
 
   bool data(const Head& head, DnsRecord& record) {
     if (head.type == static_cast<std::uint16_t>(RrType::txt)) {
-      auto text = join_strings(head.rdata);
-      record.rdata = std::move(text).value_or("");
-      return text.has_value();
+      std::optional<std::string> text = join_strings(head.rdata);
+      if (!text) return false;
+      record.rdata = *std::move(text);
+      return true;
     }
     const bool mx = head.type == static_cast<std::uint16_t>(RrType::mx);
     if (!mx && head.type != static_cast<std::uint16_t>(RrType::cname)) {

@@ -184,6 +184,7 @@ Result<pid_t> HookRunner::Impl::start(const std::string& text) {
   const SpawnSettings settings(input);
   std::vector<std::string> words = command_;
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   std::string path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
