@@ -174,7 +174,7 @@ MaybeVerdict remote_resolver(const Facts& facts) {
 
 MaybeVerdict no_canary(const Facts& facts) {
   const bool tests = facts.config.bogus_canary || facts.config.trust_ad == AdTrust::never;
-  if (tests) return std::nullopt;
+  if (tests || !facts.config_problem.empty()) return std::nullopt;
   return Verdict{
       "Whether the resolver also refuses wrong signatures is not tested: a permissive one "
       "looks the same until somebody forges.",
