@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sealane`: asks the daemon, and judges what a domain publishes.
+// `sealane`: asks the daemon, finds what is wrong with it, and judges what a domain publishes.
 #include <chrono>
 #include <csignal>
 #include <exception>

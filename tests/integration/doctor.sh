@@ -11,12 +11,12 @@ GOOD=$LAB_STATE/good CASE=$LAB_STATE/case QUEUE=$LAB_STATE/queue
 SEEN=$LAB_STATE/seen     # the findings that were provoked
 # A clock that nobody sets, and a /tmp in memory, are no fault of the case.
 MACHINE='^(clock-free|store-volatile)$'
-DOCTOR_OPTIONS=()        # further options of each run
+MTA=(--postfix-config "$CASE")
+PROGRAM=("$SEALANE")     # and what is in front of it
 : > "$SEEN"
 
 doctor() {
-  "$SEALANE" doctor --postfix-config "$CASE" --config "$CASE/sealane.conf" --admin "unix:$ADMIN" \
-    "${DOCTOR_OPTIONS[@]}" "$@"
+  "${PROGRAM[@]}" doctor "${MTA[@]}" --config "$CASE/sealane.conf" --admin "unix:$ADMIN" "$@"
 }
 field() {  # field ID NAME: of the JSON on standard input; lists one item a line
   /usr/bin/python3 -c '

@@ -43,10 +43,7 @@ END
 # There is a Postfix on this machine too, and not the one in question.
 : > "$LAB_STATE/empty"
 mount --bind "$LAB_STATE/empty" "$(realpath "$(command -v postconf)")"
-doctor() {
-  "$SEALANE" doctor --exim-config "$CASE/exim.conf" --config "$CASE/sealane.conf" \
-    --admin "unix:$ADMIN" "$@"
-}
+MTA=(--exim-config "$CASE/exim.conf")
 exim() { sed -i "$1" "$CASE/exim.conf"; }
 start_daemon
 
@@ -62,6 +59,7 @@ no_trust_ad() { echo 'nameserver 127.0.0.1' > /etc/resolv.conf; }
 mends exim-no-trust-ad no_trust_ad
 finds exim-no-dnssec exim 's/^dns_dnssec_ok = .*/dns_dnssec_ok = 0/'
 finds exim-router-no-dnssec exim 's/^  no_more/  dnssec_request_domains =\n&/'
+# shellcheck disable=SC2016
 finds exim-asks-in-transport \
   exim 's|^  hosts_require_tls = .*|  hosts_require_tls = ${readsocket{/run/x}{$domain}{5s}{}{}}|'
 finds exim-no-dane exim 's/^  multi_domain.*/&\n  hosts_try_dane =/'
