@@ -13,6 +13,8 @@ SEEN=$LAB_STATE/seen     # the findings that were provoked
 MACHINE='^(clock-free|store-volatile)$'
 MTA=(--postfix-config "$CASE")
 PROGRAM=("$SEALANE")     # and what is in front of it
+# The doctor tries the sockets as another user: one that only seems to be root cannot.
+[ "$(awk '{ n += $3 } END { print n }' /proc/self/uid_map)" = 1 ] && exit "$SKIP"
 : > "$SEEN"
 
 doctor() {

@@ -100,6 +100,7 @@ Result<ChildOutput> run_child(const std::vector<std::string>& argv) {
   ::posix_spawn_file_actions_adddup2(&actions.list, out.ends[1], STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions.list, err.ends[1], STDERR_FILENO);
   std::vector<char*> words;
+  words.reserve(argv.size() + 1);
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   pid_t child = 0;

@@ -3,12 +3,12 @@
 // and does not judge; the checks (checks.h) judge and do not look.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "server/config.h"
@@ -23,7 +23,10 @@ struct Version {
   int major = 0;
   int minor = 0;
   int patch = 0;
-  friend auto operator<=>(const Version&, const Version&) = default;
+  friend bool operator==(const Version&, const Version&) = default;
+  friend bool operator<(const Version& a, const Version& b) {
+    return std::tie(a.major, a.minor, a.patch) < std::tie(b.major, b.minor, b.patch);
+  }
 };
 
 /// A file of CA certificates.

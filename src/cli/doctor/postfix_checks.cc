@@ -193,23 +193,33 @@ MaybeVerdict digest(const Facts& facts) {
 constexpr std::array<std::string_view, 5> kProtocols{"sslv3", "tlsv1", "tlsv1.1", "tlsv1.2",
                                                      "tlsv1.3"};
 
+/// The place of a protocol among them, by name or as a number in hexadecimal ("0303").
+std::optional<std::size_t> rank_of(std::string_view name) {
+  const auto found = std::find(kProtocols.begin(), kProtocols.end(), name);
+  if (found != kProtocols.end()) return static_cast<std::size_t>(found - kProtocols.begin());
+  const bool is_number = name.size() == 4 && name.starts_with("030");
+  const auto digit =
+      is_number ? parse_decimal(name.substr(3), kProtocols.size() - 1) : std::nullopt;
+  if (!digit) return std::nullopt;
+  return static_cast<std::size_t>(*digit);
+}
+
 /// Whether a value of smtp_tls_mandatory_protocols allows a protocol.  As Postfix reads it: bounds,
-/// exclusions, and, if any is named bare, only those.
+/// exclusions, and, if any is named bare, only those.  A word that is none is no bound.
 bool allows(std::string_view value, std::string_view protocol) {
-  const auto rank = [](std::string_view name) {
-    return std::find(kProtocols.begin(), kProtocols.end(), name) - kProtocols.begin();
-  };
+  const std::size_t wanted = rank_of(protocol).value();
   std::string text = lower_ascii(value);
   std::replace(text.begin(), text.end(), ':', ' ');
   bool is_named = false;
   bool any_named = false;
-  for (std::string_view word : list_words(text)) {
-    if (word == "!" + std::string(protocol)) return false;
-    if (word.starts_with(">=") && rank(protocol) < rank(word.substr(2))) return false;
-    if (word.starts_with("<=") && rank(protocol) > rank(word.substr(2))) return false;
-    const bool is_bare = rank(word) < static_cast<std::ptrdiff_t>(kProtocols.size());
-    any_named = any_named || is_bare;
-    is_named = is_named || word == protocol;
+  for (const std::string_view word : list_words(text)) {
+    const std::string_view rest = word.substr(std::min<std::size_t>(2, word.size()));
+    if (word.starts_with(">=") && wanted < rank_of(rest).value_or(0)) return false;
+    if (word.starts_with("<=") && wanted > rank_of(rest).value_or(wanted)) return false;
+    if (word.starts_with('!') && rank_of(word.substr(1)) == wanted) return false;
+    const std::optional<std::size_t> bare = rank_of(word);
+    any_named = any_named || bare.has_value();
+    is_named = is_named || bare == wanted;
   }
   return is_named || !any_named;
 }

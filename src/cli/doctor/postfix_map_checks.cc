@@ -29,7 +29,7 @@ const PolicyTable* our_table(const PostfixFacts& postfix) {
 }
 
 std::string_view best_map_name(const PostfixFacts& postfix) {
-  return postfix.version >= kEnforcesPatterns ? "postfix-tlsrpt" : "postfix";
+  return postfix.version < kEnforcesPatterns ? "postfix" : "postfix-tlsrpt";
 }
 
 /// Where Postfix reaches the daemon, as the middle of a table's name; empty if it cannot.
@@ -135,7 +135,7 @@ MaybeVerdict wrong_name(const Facts& facts) {
 MaybeVerdict wrong_version(const Facts& facts) {
   const PostfixFacts* postfix = usable_postfix(facts);
   const PolicyTable* table = postfix == nullptr ? nullptr : our_table(*postfix);
-  if (table == nullptr || postfix->version >= kKnowsTlsrpt) return std::nullopt;
+  if (table == nullptr || !(postfix->version < kKnowsTlsrpt)) return std::nullopt;
   if (dialect_named(table->map_name) != Dialect::postfix_tlsrpt) return std::nullopt;
   return replace_ours(
       facts, *postfix,

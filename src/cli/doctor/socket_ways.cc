@@ -131,22 +131,24 @@ std::optional<Account> account_named(const std::string& name) {
 }
 
 /// Tries from a child process with the account's rights, beginning in the directory `start`: what
-/// is above it does not count for a process that stands there.
-Contact contact_as(const Account& account, const std::string& start, const Target& target,
-                   const std::string& map_name) {
-  const pid_t child = ::fork();
-  if (child < 0) return contact(target, map_name);
+/// is above it does not count for a process that stands there.  Nothing if this process may not
+/// take on other rights.
+std::optional<Contact> contact_as(const Account& account, const std::string& start,
+                                  const Target& target, const std::string& map_name) {
+  constexpr int kCannotBecome = 100;  // no Contact has this number
+  const pid_t child = ::geteuid() == 0 ? ::fork() : -1;
+  if (child < 0) return std::nullopt;
   if (child == 0) {
     const bool became = ::chdir(start.c_str()) == 0 &&
                         ::setgroups(account.groups.size(), account.groups.data()) == 0 &&
                         ::setgid(account.groups.front()) == 0 && ::setuid(account.user) == 0;
-    const Contact outcome = became ? contact(target, map_name) : Contact::denied;
-    ::_exit(static_cast<int>(outcome));
+    ::_exit(became ? static_cast<int>(contact(target, map_name)) : kCannotBecome);
   }
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  return WIFEXITED(status) ? static_cast<Contact>(WEXITSTATUS(status)) : Contact::foreign;
+  if (!WIFEXITED(status) || WEXITSTATUS(status) == kCannotBecome) return std::nullopt;
+  return static_cast<Contact>(WEXITSTATUS(status));
 }
 
 bool lets_pass(const struct stat& file, mode_t right, const Account& account) {
@@ -205,17 +207,17 @@ class Tracer {
       way.contact = Contact::absent;
       return;
     }
-    if (::geteuid() == 0 && account_) {
-      way.contact = contact_as(*account_, start, *target, map_name);
-    } else {
-      // What this user may is not what Postfix may: only absence can be seen.
-      way.contact = ::access(way.path.c_str(), F_OK) == 0 || errno != ENOENT ? Contact::answered
-                                                                             : Contact::absent;
-    }
     const std::string obstacle = account_ ? obstacle_on(way.path, start, *account_) : "";
-    if (way.contact != Contact::denied && (::geteuid() == 0 || obstacle.empty())) return;
-    way.contact = Contact::denied;
-    way.obstacle = obstacle.empty() ? way.path : obstacle;
+    const auto tried = account_ ? contact_as(*account_, start, *target, map_name) : std::nullopt;
+    way.contact = tried ? *tried : judged_by_rights(way.path, obstacle);
+    if (way.contact == Contact::denied) way.obstacle = obstacle.empty() ? way.path : obstacle;
+  }
+
+  /// What this user may is not what Postfix may: only absence and the files' rights can be seen.
+  static Contact judged_by_rights(const std::string& path, const std::string& obstacle) {
+    if (!obstacle.empty()) return Contact::denied;
+    const bool is_absent = ::access(path.c_str(), F_OK) != 0 && errno == ENOENT;
+    return is_absent ? Contact::absent : Contact::answered;
   }
 
   std::span<const ListenAddress> listeners_;

@@ -127,8 +127,9 @@ TEST_CASE("protocols are read as Postfix reads them") {
   const auto protocols = [](std::string value) {
     return set_after("smtp_tls_mandatory_protocols", std::move(value));
   };
-  for (const char* fine : {">=TLSv1.2", ">=TLSv1", "!SSLv2, !SSLv3", "TLSv1.2:TLSv1.3",
-                           "tlsv1.1 tlsv1.2", ">=TLSv1, <=TLSv1.3", "!SSLv2:!SSLv3:!TLSv1"}) {
+  for (const char* fine :
+       {">=TLSv1.2", ">=TLSv1", "!SSLv2, !SSLv3", "TLSv1.2:TLSv1.3", "tlsv1.1 tlsv1.2",
+        ">=TLSv1, <=TLSv1.3", "!SSLv2:!SSLv3:!TLSv1", ">=0303", ">=TLSv1 <=TLSv9"}) {
     CHECK_MESSAGE(protocols(fine).empty(), fine);
   }
   for (const char* old : {"", "!SSLv2", ">=SSLv3", "<=TLSv1.2", "SSLv3 TLSv1.2"}) {

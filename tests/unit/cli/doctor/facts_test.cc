@@ -21,7 +21,7 @@ using namespace sealane::doctor;
 TEST_CASE("versions are read, also those of snapshots") {
   CHECK(parse_version("3.7.11") == Version{3, 7, 11});
   CHECK(parse_version("3.12-20260821") == Version{3, 12, 0});
-  CHECK(parse_version("3.10.5") > parse_version("3.10"));
+  CHECK(parse_version("3.10") < parse_version("3.10.5"));
   CHECK(parse_version("3.9.9") < parse_version("3.10.0"));
   CHECK(parse_version("") == Version{});
   CHECK(parse_version("junk") == Version{});
