@@ -28,10 +28,12 @@ for finding in json.load(sys.stdin)["findings"]:
         value = finding[sys.argv[2]]
         print(*(value if isinstance(value, list) else [value]), sep="\n")' "$@"
 }
-ids() { doctor --json > "$LAB_STATE/doctor.json"; field '*' id < "$LAB_STATE/doctor.json" |
+# Postfix waits for a main.cf that was changed a moment ago to be complete: make it older.
+cold() { if [ -f "$CASE/main.cf" ]; then touch -d '1 minute ago' "$CASE/main.cf"; fi; }
+ids() { cold; doctor --json > "$LAB_STATE/doctor.json"; field '*' id < "$LAB_STATE/doctor.json" |
   grep -vE "$MACHINE" | paste -sd ' '; }
 
-fresh() { rm -rf "$CASE" && cp -r "$GOOD" "$CASE"; }
+fresh() { rm -rf "$CASE" && cp -r "$GOOD" "$CASE" && cold; }
 finds() {  # the change is a command that works on $CASE
   local id=$1
   shift
@@ -46,12 +48,13 @@ mends() {
   field "$1" commands < "$LAB_STATE/doctor.json" > "$LAB_STATE/commands"
   ok "$1: there is a command" test -s "$LAB_STATE/commands"
   while read -r command; do
+    cold
     ok "$1: $command" bash -c "$command"
   done < "$LAB_STATE/commands"
   is "$1: mended" "" "$(ids)"
 }
 
-main() { postconf -c "$CASE" -e "$@" 2>> "$LAB_STATE/postconf.err"; }    # main.cf
-master() { postconf -c "$CASE" "$@" 2>> "$LAB_STATE/postconf.err"; }     # main.cf or master.cf
+main() { cold && postconf -c "$CASE" -e "$@" 2>> "$LAB_STATE/postconf.err"; }    # main.cf
+master() { cold && postconf -c "$CASE" "$@" 2>> "$LAB_STATE/postconf.err"; }     # or master.cf
 conf() { sed -i "$1" "$CASE/sealane.conf"; }                             # sealane.conf
 chrooted() { master -F smtp/unix/chroot=y && { [ $# = 0 ] || main "$@"; }; }

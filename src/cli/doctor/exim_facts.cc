@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/doctor/exim_facts.h"
 
+#include <array>
 #include <utility>
 
 #include "base/text.h"
@@ -70,17 +71,19 @@ std::optional<EximFacts> look_at_exim(const std::string& config_file) {
     argv.insert(argv.end(), what.begin(), what.end());
     return run_child(argv);
   };
-  const auto main = ask({"dns_dnssec_ok", "dns_trust_aa", "exim_version"});
-  const auto routers = ask({"routers"});
-  const auto transports = ask({"transports"});
-  for (const auto* output : {&main, &routers, &transports}) {
-    if (!*output) facts.problem = output->error();
-    if (*output && (*output)->status != 0) facts.problem = complaint_in(**output);
+  std::array<std::string, 3> texts;
+  const std::array<std::vector<std::string>, 3> questions{
+      {{"dns_dnssec_ok", "dns_trust_aa", "exim_version"}, {"routers"}, {"transports"}}};
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    auto output = ask(questions[i]);
+    if (!output) facts.problem = output.error();
+    if (output && output->status != 0) facts.problem = complaint_in(*output);
     if (!facts.problem.empty()) return facts;
+    texts[i] = std::move(output->out);
   }
-  facts.main = parse_parameters(main->out);
-  facts.routers = parse_drivers(routers->out, "dnslookup");
-  facts.transports = parse_drivers(transports->out, "smtp");
+  facts.main = parse_parameters(texts[0]);
+  facts.routers = parse_drivers(texts[1], "dnslookup");
+  facts.transports = parse_drivers(texts[2], "smtp");
   return facts;
 }
 

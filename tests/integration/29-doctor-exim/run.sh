@@ -13,6 +13,8 @@ mount -t overlay overlay "$LAB_STATE/tree" \
 mkdir -p "$LAB_STATE/tree$LAB_STATE" && mount --bind "$LAB_STATE" "$LAB_STATE/tree$LAB_STATE"
 printf '#!/bin/sh\nexec chroot %s /usr/sbin/exim4 "$@"\n' "$LAB_STATE/tree" \
   > "$LAB_STATE/bin/exim4" && chmod 755 "$LAB_STATE/bin/exim4"
+: > "$LAB_STATE/tree/etc/resolv.conf"
+mount --bind /etc/resolv.conf "$LAB_STATE/tree/etc/resolv.conf"
 PATH=$LAB_STATE/bin:$PATH
 
 write_config "$GOOD/sealane.conf"
@@ -20,6 +22,7 @@ sed -i "s|^\[sts\]|bogus-canary = mta-sts.policy-host-bogus.test\n&|" "$GOOD/sea
 cp "$GOOD/sealane.conf" "$CONFIG"
 cat > "$GOOD/exim.conf" << 'END'
 keep_environment =
+primary_hostname = client.lab.test
 dns_dnssec_ok = 1
 begin routers
 tls_policy:
