@@ -13,26 +13,12 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/descriptor.h"
+
 namespace sealane {
 namespace {
 
 constexpr mode_t kNewFileMode = 0644;  // the daemon, under its own user, reads it
-
-/// An open file, closed at the end.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  explicit operator bool() const { return number_ >= 0; }
-  int get() const { return number_; }
-
- private:
-  int number_;
-};
 
 tl::unexpected<std::string> trouble(const std::string& path) {
   return failure("{}: {}", path, std::strerror(errno));

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/descriptor.h"
 #include "base/text.h"
 
 extern char** environ;
@@ -25,18 +26,14 @@ using std::chrono::steady_clock;
 
 /// A pipe of which the child gets the writing end.
 struct Pipe {
-  std::array<int, 2> ends{-1, -1};
-  Pipe() = default;
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  ~Pipe() {
-    close_end(0);
-    close_end(1);
-  }
-  bool open() { return ::pipe2(ends.data(), O_CLOEXEC) == 0; }
-  void close_end(std::size_t which) {
-    if (ends[which] >= 0) ::close(ends[which]);
-    ends[which] = -1;
+  Descriptor reading;
+  Descriptor writing;
+  bool open() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return false;
+    reading = Descriptor(ends[0]);
+    writing = Descriptor(ends[1]);
+    return true;
   }
 };
 
@@ -52,21 +49,21 @@ struct Actions {
 /// Reads what there is; false at the end of the stream, which is closed then.
 bool drain(Pipe& pipe, std::string& into) {
   std::array<char, 16 * 1024> room;
-  const ssize_t got = ::read(pipe.ends[0], room.data(), room.size());
+  const ssize_t got = ::read(pipe.reading.get(), room.data(), room.size());
   if (got > 0) into.append(room.data(), static_cast<std::size_t>(got));
   if (got > 0 || (got < 0 && errno == EINTR)) return true;
-  pipe.close_end(0);
+  pipe.reading.reset();
   return false;
 }
 
 /// Collects both streams to their ends.
 Result<void> collect(Pipe& out, Pipe& err, ChildOutput& output) {
   const auto deadline = steady_clock::now() + kChildPatience;
-  while (out.ends[0] >= 0 || err.ends[0] >= 0) {
+  while (out.reading || err.reading) {
     const auto left =
         std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now()).count();
     if (left <= 0) return failure("it takes longer than {} s", kChildPatience.count());
-    std::array<pollfd, 2> watched{{{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}}};
+    std::array<pollfd, 2> watched{{{out.reading.get(), POLLIN, 0}, {err.reading.get(), POLLIN, 0}}};
     if (::poll(watched.data(), watched.size(), static_cast<int>(left)) <= 0) continue;
     if (watched[0].revents != 0) drain(out, output.out);
     if (watched[1].revents != 0) drain(err, output.err);
@@ -97,8 +94,8 @@ Result<ChildOutput> run_child(const std::vector<std::string>& argv) {
   if (!out.open() || !err.open()) return failure("{}: {}", argv.front(), std::strerror(errno));
   Actions actions;
   ::posix_spawn_file_actions_addopen(&actions.list, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions.list, out.ends[1], STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions.list, err.ends[1], STDERR_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions.list, out.writing.get(), STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions.list, err.writing.get(), STDERR_FILENO);
   std::vector<char*> words;
   words.reserve(argv.size() + 1);
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
@@ -107,8 +104,8 @@ Result<ChildOutput> run_child(const std::vector<std::string>& argv) {
   const int refused =
       ::posix_spawn(&child, words[0], &actions.list, nullptr, words.data(), environ);
   if (refused != 0) return failure("{}: {}", argv.front(), std::strerror(refused));
-  out.close_end(1);
-  err.close_end(1);
+  out.writing.reset();
+  err.writing.reset();
 
   ChildOutput output;
   const Result<void> collected = collect(out, err, output);

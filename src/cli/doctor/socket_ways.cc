@@ -19,6 +19,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/descriptor.h"
 #include "base/text.h"
 #include "server/netstring.h"
 #include "server/postfix_reply.h"
@@ -102,19 +103,13 @@ Contact converse(int descriptor, const std::string& map_name) {
 }
 
 Contact contact(const Target& target, const std::string& map_name) {
-  const int descriptor = ::socket(target.name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return Contact::absent;
+  const Descriptor socket(::socket(target.name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval patience{kContactPatience.count(), 0};
-  ::setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  Contact outcome = Contact::absent;
-  if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&target.name), target.size) == 0) {
-    outcome = converse(descriptor, map_name);
-  } else if (errno == EACCES || errno == EPERM) {
-    outcome = Contact::denied;
-  }
-  ::close(descriptor);
-  return outcome;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const auto* name = reinterpret_cast<const sockaddr*>(&target.name);
+  if (::connect(socket.get(), name, target.size) == 0) return converse(socket.get(), map_name);
+  return errno == EACCES || errno == EPERM ? Contact::denied : Contact::absent;
 }
 
 std::optional<Account> account_named(const std::string& name) {
