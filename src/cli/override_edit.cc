@@ -43,7 +43,7 @@ Result<std::string> normal_place(std::string_view place) {
   return (subtree ? "." : "") + domain->text();
 }
 
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
   const char quote = value.find('"') == std::string_view::npos ? '"' : '\'';
   return fmt::format("{0}{1}{0}", quote, value);
 }
@@ -57,7 +57,7 @@ std::string override_line(std::span<const std::string> words) {
     const std::size_t equals = word.find('=');
     const bool needs_quotes =
         equals != std::string::npos && word.find_first_of(" \t\"'#") != std::string::npos;
-    line += needs_quotes ? word.substr(0, equals + 1) + quoted(word.substr(equals + 1)) : word;
+    line += needs_quotes ? word.substr(0, equals + 1) + in_quotes(word.substr(equals + 1)) : word;
   }
   return line;
 }
