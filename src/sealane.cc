@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sealane`: asks the daemon, and judges what a domain publishes.
+// `sealane`: asks the daemon, finds what is wrong with it, and judges what a domain publishes.
+#include <chrono>
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -9,7 +10,9 @@
 
 #include "base/text.h"
 #include "cli/lint.h"
+#include "cli/override.h"
 #include "cli/query.h"
+#include "sealane_doctor.h"
 
 namespace {
 
@@ -24,6 +27,14 @@ constexpr const char* kUsage =
     "  lint sts-record TEXT [--json]\n"
     "  lint tlsa \"U S M HEX\"... [--json]\n"
     "      judges what a domain publishes, offline; exit 0 valid, 1 not\n"
+    "  override list [--file FILE | --config FILE] [--json]\n"
+    "  override add PLACE ACTION... [until=DATE] reason=TEXT\n"
+    "  override remove PLACE\n"
+    "      the operator's own policies; exit 0 done, 1 refused, 3 no file\n"
+    "  doctor [--postfix-config DIR] [--exim-config FILE] [--config FILE]\n"
+    "         [--admin unix:PATH] [--json] [--list]\n"
+    "      what is wrong with this installation, and what mends it; exit 0 nothing,\n"
+    "      1 something, 3 there is no MTA\n"
     "  --help, --version\n";
 
 constexpr int kWrongUsage = 2;
@@ -43,6 +54,11 @@ int run(std::span<const std::string> words) {
   if (verb == "query") return sealane::query_command(rest, std::cout, std::cerr);
   if (verb == "status") return sealane::status_command(rest, std::cout, std::cerr);
   if (verb == "lint") return sealane::lint_command(rest, std::cin, std::cout, std::cerr);
+  if (verb == "doctor") return sealane::run_doctor(rest);
+  if (verb == "override") {
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    return sealane::override_command(rest, now, std::cout, std::cerr);
+  }
   if (!verb.empty()) std::cerr << "sealane: there is no verb " << sealane::escape(verb) << '\n';
   std::cerr << kUsage;
   return kWrongUsage;

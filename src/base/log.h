@@ -25,6 +25,8 @@ struct LogField {
 
 /// Lines below `least` are dropped.  Any thread, at any time; the default is `info`.
 void set_log_level(Severity least);
+/// Drops every line: for a program that tells people in words of its own.
+void silence_log();
 bool log_enabled(Severity severity);
 void log(Severity severity, std::string_view event, std::initializer_list<LogField> fields = {});
 

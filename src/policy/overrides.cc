@@ -37,6 +37,8 @@ std::string date_of(std::chrono::sys_seconds until) {
 
 std::string OverrideRule::place() const { return (subtree ? "." : "") + domain.text(); }
 
+std::string OverrideRule::until_text() const { return date_of(until.value()); }
+
 std::string text_of(const OverrideRule& rule) {
   const Override& what = rule.override_;
   std::string text = rule.place();
@@ -46,7 +48,7 @@ std::string text_of(const OverrideRule& rule) {
   if (what.dane == DaneOverride::only) text += " dane=only";
   if (what.sts_off) text += " sts=off";
   if (what.observe) text += " observe";
-  if (rule.until) text += " until=" + date_of(*rule.until);
+  if (rule.until) text += " until=" + rule.until_text();
   return text + " reason=" + in_quotes(what.reason);
 }
 

@@ -27,6 +27,8 @@ struct OverrideRule {
   bool in_force(std::chrono::sys_seconds now) const { return !until || now < *until; }
   /// "example.net" or ".example.net".
   std::string place() const;
+  /// `until` as it is written in the file: the last day, or the moment; only with `until`.
+  std::string until_text() const;
 };
 
 /// The rule as a line that is read back the same.

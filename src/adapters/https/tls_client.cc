@@ -61,13 +61,6 @@ Result<std::string> read_file(const std::string& path) {
   }
 }
 
-std::string system_bundle() {
-  for (const char* path : kSystemBundles) {
-    if (::access(path, F_OK) == 0) return path;
-  }
-  return kSystemBundles.front();
-}
-
 Result<void> trust(X509_STORE* store, const std::string& path) {
   const auto content = read_file(path);
   if (!content) return tl::unexpected(content.error());
@@ -143,6 +136,13 @@ std::string certificate_cause(X509_STORE_CTX* check, const std::string& host) {
 }
 
 }  // namespace
+
+std::string system_bundle() {
+  for (const char* path : kSystemBundles) {
+    if (::access(path, F_OK) == 0) return path;
+  }
+  return kSystemBundles.front();
+}
 
 Result<TlsContext> make_tls_context(const std::string& ca_file) {
   auto context = std::make_shared<ssl::context>(ssl::context::tls_client);

@@ -18,6 +18,9 @@ inline constexpr std::size_t kMaxCaFile = 16 * 1024 * 1024;  ///< octets; Debian
 using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
 using TlsStream = boost::asio::ssl::stream<boost::asio::ip::tcp::socket>;
 
+/// The file of the system's CA certificates, where the distributions put it; it may be absent.
+std::string system_bundle();
+
 /// A client's context that trusts the certificates of this PEM file, and of no other.  They are
 /// read here and now: nothing is looked up later, when the process may be confined.  An empty name
 /// stands for the system's bundle.  Fails, saying why, when there is not one certificate.

@@ -128,4 +128,32 @@ sed -i "0,/^\[policy\]/s|^\[policy\]|&\noverrides = $RULES|" "$CONFIG"
 reload "SIGHUP with overrides again"
 is "the first fixed answer" "secure match=mx.partner.example servername=hostname" \
   "$(postmap_q dane-good.test)"
+
+# By command: what was added is in force after a reload, what was refused is not in the file.
+override() { "$SEALANE" override "$@" --config "$CONFIG" 2>&1; }
+printf '# kept\n\nno-policy.test  dane=only reason="agreed"   # kept too' > "$RULES"
+chown nobody:nogroup "$RULES" && chmod 640 "$RULES"
+like "it says where, what, and how it takes effect" \
+  "^$RULES:4: added dane-good.test postfix=\"secure match=mx.p.example\" .*systemctl reload sealaned$" \
+  "$(override add Dane-Good.test 'postfix=secure match=mx.p.example' 'reason=contract 7')"
+output=$(override add sts-good.unsigned dane=maybe sts=off)
+is "a rule that the daemon would refuse" 1 $?
+like "its errors have the line" "$RULES:5: .*write dane=off .*$RULES:5: .*no reason" \
+  "$(tr '\n' ' ' <<< "$output")"
+override add no-policy.test observe reason=again > "$LAB_STATE/override.out"
+is "a place that has a rule" 1 $?
+is "comments and order stay" "# kept||no-policy.test  dane=only reason=\"agreed\"   # kept too|" \
+  "$(head -n 3 "$RULES" | tr '\n' '|')"
+is "and so do owner and mode" "nobody:nogroup 640" "$(stat -c '%U:%G %a' "$RULES")"
+chmod 644 "$RULES"
+reload "SIGHUP after override add"
+is "the added rule is in force" "secure match=mx.p.example" "$(postmap_q dane-good.test)"
+is "and the old one" dane-only "$(postmap_q no-policy.test)"
+override remove dane-good.test > "$LAB_STATE/override.out"
+reload "SIGHUP after override remove"
+answers dane-good.test
+like "the list" '^PLACE .*no-policy.test +dane=only +- +agreed' "$(override list | tr '\n' ' ')"
+ln -s "$RULES" "$LAB_STATE/link"
+like "a symbolic link is not followed" 'link: is a symbolic link' \
+  "$("$SEALANE" override add a.test observe reason=x --file "$LAB_STATE/link" 2>&1)"
 finish

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/file_edit.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include "base/descriptor.h"
+
+namespace sealane {
+namespace {
+
+constexpr mode_t kNewFileMode = 0644;  // the daemon, under its own user, reads it
+
+tl::unexpected<std::string> trouble(const std::string& path) {
+  return failure("{}: {}", path, std::strerror(errno));
+}
+
+struct OldFile {
+  std::string text;
+  std::optional<struct stat> rights;  ///< absent: there is no file yet
+};
+
+Result<std::string> read_all(int descriptor, const std::string& path, std::size_t limit) {
+  std::string text;
+  std::array<char, 64 * 1024> room;
+  for (;;) {
+    const ssize_t got = ::read(descriptor, room.data(), room.size());
+    if (got == 0) return text;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return trouble(path);
+    text.append(room.data(), static_cast<std::size_t>(got));
+    if (text.size() > limit) return failure("{}: larger than {} octets", path, limit);
+  }
+}
+
+Result<OldFile> read_old(int directory, const std::string& name, const std::string& path,
+                         std::size_t limit) {
+  // O_NONBLOCK: a FIFO would block before it can be refused.
+  const Descriptor file(
+      ::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file && errno == ENOENT) return OldFile{};
+  if (!file && errno == ELOOP) {
+    return failure("{}: is a symbolic link; name the file that it points to", path);
+  }
+  if (!file) return trouble(path);
+  struct stat rights {};
+  if (::fstat(file.get(), &rights) != 0) return trouble(path);
+  if (!S_ISREG(rights.st_mode)) return failure("{}: is no plain file", path);
+  auto text = read_all(file.get(), path, limit);
+  if (!text) return tl::unexpected(text.error());
+  return OldFile{*std::move(text), rights};
+}
+
+bool write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+/// Owner before mode: a change of owner may take bits off.
+bool take_rights(int descriptor, const std::optional<struct stat>& rights) {
+  if (!rights) return ::fchmod(descriptor, kNewFileMode) == 0;
+  const bool is_same = rights->st_uid == ::geteuid() && rights->st_gid == ::getegid();
+  if (!is_same && ::fchown(descriptor, rights->st_uid, rights->st_gid) != 0) return false;
+  return ::fchmod(descriptor, rights->st_mode & 07777) == 0;
+}
+
+Result<void> replace(int directory, const std::string& name, const std::string& path,
+                     std::string_view text, const std::optional<struct stat>& rights) {
+  // One name is enough: who holds the lock is alone, and what lies there is left of a crash.
+  const std::string fresh = "." + name + ".new";
+  ::unlinkat(directory, fresh.c_str(), 0);
+  const Descriptor file(::openat(directory, fresh.c_str(),
+                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file) return trouble(path);
+  const bool good = write_all(file.get(), text) && take_rights(file.get(), rights) &&
+                    ::fsync(file.get()) == 0 &&
+                    ::renameat(directory, fresh.c_str(), directory, name.c_str()) == 0;
+  if (!good) {
+    auto problem = trouble(path);
+    ::unlinkat(directory, fresh.c_str(), 0);
+    return problem;
+  }
+  if (::fsync(directory) != 0) return trouble(path);
+  return {};
+}
+
+}  // namespace
+
+Result<void> edit_file(const std::string& path, std::size_t limit, const TextEdit& edit) {
+  const std::filesystem::path whole(path);
+  const std::string name = whole.filename();
+  const std::string parent = whole.has_parent_path() ? whole.parent_path().string() : ".";
+  if (name.empty() || name == "." || name == "..") return failure("{}: is no file name", path);
+  // Everything goes through the directory that is open, so that nobody can put another in its
+  // place.
+  const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return trouble(parent);
+  if (::flock(directory.get(), LOCK_EX) != 0) return trouble(parent);
+  const auto old = read_old(directory.get(), name, path, limit);
+  if (!old) return tl::unexpected(old.error());
+  const Result<std::string> text = edit(old->text);
+  if (!text) return tl::unexpected(text.error());
+  if (text->size() > limit) return failure("{}: would be larger than {} octets", path, limit);
+  return replace(directory.get(), name, path, *text, old->rights);
+}
+
+}  // namespace sealane
