@@ -26,10 +26,10 @@
 #include "adapters/dns/getdns_resolver.h"
 #include "adapters/hook/hook_runner.h"
 #include "adapters/https/https_fetcher.h"
-#include "adapters/store/sqlite_store.h"
 #include "adapters/system_clock.h"
 #include "base/log.h"
 #include "daemon_options.h"
+#include "daemon_store.h"
 #include "lookup/dane_lookup.h"
 #include "lookup/dane_watch.h"
 #include "lookup/event_log.h"
@@ -133,7 +133,8 @@ class Daemon::Impl {
   asio::io_context lookup_{1};
   std::vector<Listener> socketmap_listeners_;
   std::vector<Listener> admin_listeners_;
-  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<PolicyStore> store_;
+  SharedStore* shared_store_ = nullptr;  // the same, if it is a shared one
   std::unique_ptr<GetdnsResolver> resolver_;
   std::unique_ptr<HttpsFetcher> fetcher_;
   std::unique_ptr<HookRunner> hook_;
@@ -179,9 +180,10 @@ Result<void> Daemon::Impl::build() {
   if (!admin_listeners) return tl::unexpected(std::move(admin_listeners.error()));
   admin_listeners_ = std::move(*admin_listeners);
 
-  auto store = SqliteStore::open({"sqlite:" + config_.store_path, command_line_.reset_store});
+  auto store = open_store(config_, command_line_.reset_store, lookup_.get_executor(), clock_);
   if (!store) return tl::unexpected(std::move(store.error()));
-  store_ = std::move(*store);
+  store_ = std::move(store->policies);
+  shared_store_ = store->shared;
 
   const ResolverOptions dns = resolver_options(config_);
   auto resolver = GetdnsResolver::create(lookup_.get_executor(), clock_, dns);
@@ -269,6 +271,7 @@ void Daemon::Impl::warn(std::string text) {
 void Daemon::Impl::run() {
   auto lookup_guard = asio::make_work_guard(lookup_);
   dane_watch_->start();
+  if (shared_store_) shared_store_->start();
   spawn_detached(lookup_.get_executor(), pulse(), "pulse");
   std::thread lookup_thread([this] {
     ::setpriority(PRIO_PROCESS, 0, kLookupNiceness);  // Linux: of the calling thread
@@ -322,7 +325,8 @@ void Daemon::Impl::reload() {
   set_log_level(fresh->log_level);
   config_.log_level = fresh->log_level;
   config_.overrides_file = fresh->overrides_file;
-  const bool needs_restart = config_text(*fresh) != config_text(config_);
+  const bool needs_restart = config_text(*fresh) != config_text(config_) ||
+                             fresh->shared_store != config_.shared_store;  // its password
   asio::post(lookup_, [this, file = fresh->overrides_file, needs_restart] {
     reload_on_lookup_thread(file, needs_restart);
   });
@@ -357,6 +361,7 @@ void Daemon::Impl::stop() {
     pulse_timer_.cancel();
     refresher_->close();
     sts_->close();
+    if (shared_store_) shared_store_->close();
     fetcher_->close();
     if (hook_) hook_->close();
     resolver_->close();

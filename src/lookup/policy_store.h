@@ -67,6 +67,19 @@ struct DaneMemory {
   friend bool operator==(const DaneMemory&, const DaneMemory&) = default;
 };
 
+/// A fetch that is about to begin.
+struct FetchPlan {
+  std::optional<StoredPolicy> known;  ///< what this node has
+  std::string id;                     ///< of the TXT record now; empty: any
+  bool awaited = false;               ///< an answer may wait for it
+};
+
+/// What other nodes that share their policies with this one have done.
+struct Elsewhere {
+  std::optional<StoredPolicy> policy;  ///< makes the fetch unnecessary
+  bool under_way = false;              ///< another one is fetching; it is too early to try again
+};
+
 /// Called from the lookup thread; does its work on a thread of its own and completes on the
 /// caller's.  A failed Result is our fault, never "there is none".
 class PolicyStore {
@@ -81,6 +94,8 @@ class PolicyStore {
   virtual Task<Result<std::vector<std::pair<Domain, StsMemory>>>> walk(std::string after,
                                                                        std::size_t limit) = 0;
   virtual Task<Result<StoreStats>> stats() = 0;
+  /// Asked before a fetch.  A store that is not shared knows of nobody else.
+  virtual Task<Elsewhere> elsewhere(Domain domain, FetchPlan plan) = 0;
 
   /// Keeps at most kMaxEventsPerDomain of its domain and kMaxEvents in all.
   virtual Task<Result<void>> add_event(Event event) = 0;

@@ -150,9 +150,9 @@ void StsEntry::read_txt(const DnsReply& reply, const Clock& clock) {
   memory_.none_since = clock.wall();
 }
 
-void StsEntry::adopt(StsPolicy policy, seconds life, const Clock& clock) {
+void StsEntry::adopt(StsPolicy policy, Steady fetched, seconds life) {
   policy_ = std::move(policy);
-  policy_fetched_ = clock.steady();
+  policy_fetched_ = fetched;
   policy_ends_ = policy_fetched_ + life;
   refresh_at_ = policy_fetched_ + refresh_age(life, spread_);
   unreadable_.reset();
@@ -163,28 +163,49 @@ void StsEntry::adopt(StsPolicy policy, seconds life, const Clock& clock) {
 }
 
 StsChange StsEntry::apply_fetched(const FetchedBody& body, StsPolicy policy, const Clock& clock) {
-  StsChange change;
-  const bool new_id = id_changed();
-  const bool known = policy_.has_value();
-  change.changed = !known || policy_->lines != policy.lines;
-  if (known) change.before = policy_->mode;
-  change.weaker = known && policy_->mode == StsMode::enforce && policy.mode != StsMode::enforce;
-  // What is published a little after a new id belongs to it.
-  const bool settling = new_id_at_ && clock.steady() - *new_id_at_ <= kIdSettles;
-  change.without_new_id = known && change.changed && !new_id && !settling;
-  change.deleted = policy.max_age == seconds{0};
-
   const auto now = clock.wall();
   const seconds life = std::max(policy.max_age, kMinPolicyLife);
   std::string id = memory_.policy ? memory_.policy->id : std::string();
   if (txt_ == TxtState::valid) id = memory_.txt_id;
-  memory_.policy = StoredPolicy{std::move(id), body.body, now, now + life};
+  StoredPolicy stored{std::move(id), body.body, now, now + life};
+  return replace(std::move(stored), std::move(policy), clock);
+}
+
+StsChange StsEntry::apply_elsewhere(StoredPolicy stored, StsPolicy policy, const Clock& clock) {
+  return replace(std::move(stored), std::move(policy), clock);
+}
+
+FetchPlan StsEntry::fetch_plan(const Clock& clock) const {
+  FetchPlan plan;
+  plan.known = memory_.policy;
+  if (txt_ == TxtState::valid) plan.id = memory_.txt_id;
+  plan.awaited = fetch_matters(clock);
+  return plan;
+}
+
+StsChange StsEntry::replace(StoredPolicy stored, StsPolicy policy, const Clock& clock) {
+  StsChange change;
+  const bool new_id = id_changed();
+  const bool known = policy_.has_value();
+  const Steady fetched = clock.steady() - (clock.wall() - stored.fetched);
+  change.changed = !known || policy_->lines != policy.lines;
+  if (known) change.before = policy_->mode;
+  change.weaker = known && policy_->mode == StsMode::enforce && policy.mode != StsMode::enforce;
+  // What is published a little after a new id belongs to it.
+  const bool settling = new_id_at_ && fetched - *new_id_at_ <= kIdSettles;
+  change.without_new_id = known && change.changed && !new_id && !settling;
+  change.deleted = policy.max_age == seconds{0};
+
+  const seconds life = stored.expires - stored.fetched;
+  memory_.policy = std::move(stored);
   if (change.deleted) memory_.policy.reset();
   second_fetch_.reset();
-  if (new_id) new_id_at_ = clock.steady();
-  if (new_id) second_fetch_ = clock.steady() + kSecondFetch;
-  fetch_allowed_ = clock.steady() + kFetchSpacing;
-  adopt(std::move(policy), life, clock);
+  if (new_id) new_id_at_ = fetched;
+  // Another node, whose policy is older than that, has looked a second time itself.
+  const Steady second = fetched + kSecondFetch;
+  if (new_id && second > clock.steady()) second_fetch_ = second;
+  fetch_allowed_ = fetched + kFetchSpacing;
+  adopt(std::move(policy), fetched, life);
   return change;
 }
 

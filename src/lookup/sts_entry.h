@@ -84,11 +84,17 @@ class StsEntry {
   TxtChange apply_txt(const DnsReply& reply, const Clock& clock);
   /// The outcome of a fetch that apply_txt() or the age of the policy asked for.
   StsChange apply_fetched(const FetchedBody& body, StsPolicy policy, const Clock& clock);
+  /// The same with a policy that another node has fetched, some time ago.
+  StsChange apply_elsewhere(StoredPolicy stored, StsPolicy policy, const Clock& clock);
+  /// The fetch that wants_fetch() asks for.
+  FetchPlan fetch_plan(const Clock& clock) const;
   /// A failed or invalid fetch.
   StsFailure apply_failure(const std::string& text, bool own_fault, const Clock& clock);
 
   /// A policy is kept, though it may be past its end or beyond reading.
   bool has_stored() const { return policy_.has_value() || unreadable_.has_value(); }
+  /// No policy, and no TXT record that names one.
+  bool knows_nothing() const { return !has_stored() && txt_ != TxtState::valid; }
   /// The back-off was for a failure that was ours.
   void forgive_failure(const Clock& clock) { next_fetch_ = std::min(next_fetch_, clock.steady()); }
 
@@ -112,7 +118,8 @@ class StsEntry {
   double life_left(const Clock& clock) const;
   void note_life_left(const ErrorStreak& before, StsFailure& failure, const Clock& clock) const;
   bool expired_untried(const Clock& clock) const;
-  void adopt(StsPolicy policy, std::chrono::seconds life, const Clock& clock);
+  StsChange replace(StoredPolicy stored, StsPolicy policy, const Clock& clock);
+  void adopt(StsPolicy policy, Steady fetched, std::chrono::seconds life);
   void drop_policy();
   StsFinding without_policy(const Clock& clock) const;
   std::chrono::seconds txt_ttl_left(const Clock& clock) const;

@@ -97,7 +97,11 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   Task<> look_at_txt(SlotPtr slot);
   Task<> fetch_if_due(SlotPtr slot);
   Task<> fetch(SlotPtr slot);
+  Task<> look_elsewhere(SlotPtr slot);
+  Task<> fetch_here(SlotPtr slot, bool awaited);
   Task<> accept(SlotPtr slot, FetchedBody body);
+  Task<bool> take_over(SlotPtr slot, StoredPolicy policy);
+  Task<> keep(SlotPtr slot, StsChange change, std::string old_id);
   void refuse(const SlotPtr& slot, std::string_view type, const std::string& text);
   void judge_failure(const SlotPtr& slot, const FetchFailure& failure);
   void save_later(const SlotPtr& slot) { saver_.save_later(slot, shared_from_this()); }
@@ -276,18 +280,51 @@ bool StsLookup::Impl::has_room_for_refresh() const {
 /// A refresh that finds no room is left to the refresher, which comes back.
 Task<> StsLookup::Impl::fetch_if_due(SlotPtr slot) {
   slot->outcome = Refreshed::not_due;
+  if (slot->entry.knows_nothing()) co_await look_elsewhere(slot);
   if (!slot->entry.wants_fetch(clock_) || closed_) co_return;
   const bool awaited = slot->entry.fetch_matters(clock_);
   if (!awaited && !has_room_for_refresh()) co_return;
-  if (!awaited) ++report_.counters.refreshes;
   const Running running(awaited ? awaited_ : refreshing_);
   co_await fetch(slot);
 }
 
+/// What another node knows is no first contact that could be denied to us.
+Task<> StsLookup::Impl::look_elsewhere(SlotPtr slot) {
+  slot->entry.fetching = true;  // an answer waits for it
+  FetchPlan plan = slot->entry.fetch_plan(clock_);
+  Elsewhere other = co_await store_.elsewhere(slot->domain, std::move(plan));
+  if (other.policy) co_await take_over(slot, std::move(*other.policy));
+  slot->entry.fetching = false;
+}
+
+/// Here, unless another node has done it or is at it.
 Task<> StsLookup::Impl::fetch(SlotPtr slot) {
   slot->entry.fetching = true;
-  ++report_.counters.fetches;
   slot->changed.notify();
+  FetchPlan plan = slot->entry.fetch_plan(clock_);
+  const bool awaited = plan.awaited;
+  Elsewhere other = co_await store_.elsewhere(slot->domain, std::move(plan));
+  bool settled = other.under_way;
+  if (other.policy) settled = co_await take_over(slot, std::move(*other.policy));
+  if (!settled) co_await fetch_here(slot, awaited);
+  slot->entry.fetching = false;
+}
+
+Task<bool> StsLookup::Impl::take_over(SlotPtr slot, StoredPolicy policy) {
+  Result<StsPolicy> parsed = parse_sts_policy(policy.body);
+  if (!parsed) co_return false;
+  ++report_.counters.taken_over;
+  slot->outcome = Refreshed::good;
+  const auto& stored = slot->entry.memory().policy;
+  std::string old_id = stored ? stored->id : std::string();
+  StsChange change = slot->entry.apply_elsewhere(std::move(policy), std::move(*parsed), clock_);
+  co_await keep(slot, std::move(change), std::move(old_id));
+  co_return true;
+}
+
+Task<> StsLookup::Impl::fetch_here(SlotPtr slot, bool awaited) {
+  ++report_.counters.fetches;
+  if (!awaited) ++report_.counters.refreshes;
   Fetched fetched = co_await fetcher_.fetch(slot->domain);
   slot->unreachable_at.reset();
   if (fetched) {
@@ -296,7 +333,6 @@ Task<> StsLookup::Impl::fetch(SlotPtr slot) {
   } else {
     judge_failure(slot, fetched.error());
   }
-  slot->entry.fetching = false;
 }
 
 Task<> StsLookup::Impl::accept(SlotPtr slot, FetchedBody body) {
@@ -307,8 +343,12 @@ Task<> StsLookup::Impl::accept(SlotPtr slot, FetchedBody body) {
   }
   slot->outcome = Refreshed::good;
   const auto& stored = slot->entry.memory().policy;
-  const std::string old_id = stored ? stored->id : std::string();
-  const StsChange change = slot->entry.apply_fetched(body, std::move(*policy), clock_);
+  std::string old_id = stored ? stored->id : std::string();
+  StsChange change = slot->entry.apply_fetched(body, std::move(*policy), clock_);
+  co_await keep(slot, std::move(change), std::move(old_id));
+}
+
+Task<> StsLookup::Impl::keep(SlotPtr slot, StsChange change, std::string old_id) {
   report_.fetched(*slot, change, old_id);
   // The memory of first contact is durable before the first answer that relies on it.
   slot->saving = true;

@@ -16,6 +16,7 @@ namespace sealane {
 struct StsCounters {
   std::uint64_t fetches = 0;
   std::uint64_t fetch_failures = 0;
+  std::uint64_t taken_over = 0;   ///< policies that another node had fetched
   std::uint64_t downgrades = 0;   ///< a policy became weaker or vanished
   std::uint64_t not_durable = 0;  ///< answers that could not wait for the store
   std::uint64_t refreshes = 0;    ///< fetches nobody waited for

@@ -86,8 +86,8 @@ Result<void> apply(Config& config, const ConfigOption& option, const ConfigSetti
     return failure("{}: {} has a control character in its value", setting.origin, option.name);
   }
   if (const Result<void> set = option.set(config, setting.value); !set) {
-    return failure("{}: {} = {}: {}", setting.origin, option.name, escape(setting.value),
-                   set.error());
+    return failure("{}: {} = {}: {}", setting.origin, option.name,
+                   escape(without_password(setting.value)), set.error());
   }
   return {};
 }
@@ -133,7 +133,7 @@ Result<std::vector<ConfigSetting>> parse_config_text(std::string_view text,
     const std::size_t equals = line.find('=');
     if (equals == std::string_view::npos || equals == 0) {
       return failure("{}: \"{}\" is neither \"key = value\" nor \"[section]\"", origin,
-                     escape(line));
+                     escape(without_password(line)));
     }
     const std::string key(trim(line.substr(0, equals)));
     settings.push_back({section.empty() ? key : section + "." + key,

@@ -22,6 +22,7 @@
 #include "policy/decision.h"
 #include "policy/domain.h"
 #include "server/listener.h"
+#include "server/store_url.h"
 
 namespace sealane {
 
@@ -60,6 +61,8 @@ struct Config {
   std::string proxy;                         ///< HOST:PORT; empty: none
 
   std::string store_path{kDefaultStore};  ///< of the SQLite file
+  bool store_path_given = false;
+  std::optional<RedisUrl> shared_store;
 
   std::vector<ListenAddress> socketmap;
   std::vector<ListenAddress> admin;
@@ -82,7 +85,8 @@ struct ConfigOption {
   bool repeatable;
   /// Takes a value, for a repeatable option one more; the error says what is allowed.
   Result<void> (*set)(Config& config, std::string_view value);
-  /// The values in effect, in the form that set() takes; none = left to its default.
+  /// The values in effect, in the form that set() takes, but without passwords; none = left to its
+  /// default.
   std::vector<std::string> (*get)(const Config& config);
 };
 std::span<const ConfigOption> config_options();
@@ -102,7 +106,7 @@ Result<std::vector<ConfigSetting>> parse_config_text(std::string_view text,
 Result<Config> make_config(const std::vector<ConfigSetting>& file,
                            const std::vector<ConfigSetting>& command_line);
 
-/// The configuration as a file that would be read back the same.
+/// The configuration as a file that would be read back the same, but for passwords: "***".
 std::string config_text(const Config& config);
 
 /// What `sealaned` was asked to do.

@@ -137,12 +137,28 @@ Result<std::string> absolute_path(std::string_view value) {
   return std::string(value);
 }
 
-Result<std::string> store_path(std::string_view value) {
-  if (value.starts_with("redis:")) {
-    return failure("this version has no Redis store; allowed is sqlite:/PATH");
+/// At most one file and one server.
+Result<void> add_store(Config& config, std::string_view value) {
+  if (RedisUrl::is_one(value)) {
+    auto url = RedisUrl::parse(value);
+    if (!url) return tl::unexpected(url.error());
+    if (config.shared_store) return failure("a server is given already, and one is enough");
+    config.shared_store = std::move(*url);
+    return {};
   }
-  if (!value.starts_with("sqlite:/")) return failure("allowed is sqlite:/PATH");
-  return std::string(value.substr(7));
+  if (!value.starts_with("sqlite:/")) {
+    return failure("allowed are sqlite:/PATH, redis://HOST, rediss://HOST, redis+unix:///PATH");
+  }
+  if (config.store_path_given) return failure("a file is given already, and one is enough");
+  config.store_path = value.substr(7);
+  config.store_path_given = true;
+  return {};
+}
+
+Values stores(const Config& config) {
+  Values out{"sqlite:" + config.store_path};
+  if (config.shared_store) out.push_back(config.shared_store->text());
+  return out;
 }
 
 Result<ListenAddress> admin_address(std::string_view value) {
@@ -219,9 +235,11 @@ const std::array<ConfigOption, 22> kOptions{{
     {"sts.proxy", "HOST:PORT", "an HTTP proxy for policy hosts, asked to CONNECT", false,
      [](Config& c, std::string_view v) { return assign(c.proxy, host_and_port(v)); },
      [](const Config& c) { return unless_empty(c.proxy); }},
-    {"store.url", "sqlite:/PATH", "where policies are remembered", false,
-     [](Config& c, std::string_view v) { return assign(c.store_path, store_path(v)); },
-     [](const Config& c) { return Values{"sqlite:" + c.store_path}; }},
+    {"store.url", "URL",
+     "where policies are remembered: sqlite:/PATH; and, if shared with other nodes, a Redis as "
+     "well: redis[s]://[USER:PASSWORD@]HOST[:PORT][/DB], "
+     "redis+unix://[USER:PASSWORD@]/PATH[?db=DB]",
+     true, add_store, stores},
     {"socketmap.listen", "ADDRESS",
      "where Postfix and Sendmail ask: unix:/PATH[,mode=0660][,group=NAME] or inet:HOST:PORT", true,
      [](Config& c, std::string_view v) { return append(c.socketmap, parse_listen_address(v)); },

@@ -131,9 +131,9 @@ def after():
 
 
 class World:
-    """All of it.  `counts`: how many domains of each kind there are."""
+    """All of it.  `counts`: how many domains of each kind there are; `more`: zones' other records."""
 
-    def __init__(self, build, counts):
+    def __init__(self, build, counts, more=None):
         self.build = build
         self.state = os.path.join(os.environ["LAB_STATE"], "bench")
         self.running = {}
@@ -141,7 +141,7 @@ class World:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         wanted = OPEN_FILES if limit == resource.RLIM_INFINITY else min(OPEN_FILES, limit)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, limit))
-        self.write_zones(counts)
+        self.write_zones(counts, more or {})
         self.start_name_server(counts)
         self.start_resolver()
         self.start_policy_host()
@@ -180,12 +180,13 @@ class World:
 
     # ---- DNS
 
-    def write_zones(self, counts):
+    def write_zones(self, counts, more):
         signer = zones.Signer(self.state)
         for kind, count in counts.items():
             lines = [f"$ORIGIN {kind}.bench.test.", f"$TTL {TTL}",
                      f"@ IN SOA ns.bench.test. hostmaster.bench.test. 1 3600 600 864000 {TTL}",
                      "@ IN NS ns.bench.test."]
+            lines += more.get(kind, [])
             for number in range(count):
                 lines += RECORDS[kind](number)
             anchor = signer.sign(f"{kind}.bench.test", lines,
@@ -230,41 +231,43 @@ class World:
     def addresses(self, server):
         return {"unix": f"unix:{self.path(server)}.sock", "tcp": f"inet:{INET[server]}"}
 
-    def start_daemon(self):
-        """A daemon that knows nothing."""
-        for name in ("policies.db", "policies.db-wal", "policies.db-shm"):
-            if os.path.exists(self.path(name)):
-                os.unlink(self.path(name))
-        self.write("sealane.conf", f"""
+    def start_daemon(self, name="daemon", keep=False):
+        """A daemon that knows nothing, or what its store `keep`s; "daemon" is on TCP as well."""
+        store = self.path("policies.db" if name == "daemon" else name + ".db")
+        for path in (store, store + "-wal", store + "-shm"):
+            if os.path.exists(path) and not keep:
+                os.unlink(path)
+        tcp = f"listen = {self.addresses('daemon')['tcp']}" if name == "daemon" else ""
+        self.write(name + ".conf", f"""
 [resolver]
 upstream = {RESOLVER}
 [sts]
 ca-file = {self.path("ca.pem")}
 allow-address = 127.0.0.0/8
 [store]
-url = sqlite:{self.path("policies.db")}
+url = sqlite:{store}
 [socketmap]
-listen = {self.addresses("daemon")["unix"]}
-listen = {self.addresses("daemon")["tcp"]}
+listen = unix:{self.path(name)}.sock
+{tcp}
 [admin]
-listen = unix:{self.path("admin.sock")}
+listen = unix:{self.path(name)}.admin
 """)
-        process = self.spawn("daemon", first, self.program("sealaned"), "--config",
-                             self.path("sealane.conf"))
+        process = self.spawn(name, first, self.program("sealaned"), "--config",
+                             self.path(name + ".conf"))
         end = time.monotonic() + PATIENCE
-        while not os.path.exists(self.path("daemon.sock")):
+        while not os.path.exists(self.path(name + ".sock")):
             if process.poll() is not None or time.monotonic() > end:
                 raise SystemExit("bench: the daemon does not start; it says:\n"
-                                 + self.daemon_log())
-            time.sleep(0.02)
+                                 + self.daemon_log(name))
+            time.sleep(0.01)
         return process
 
-    def stop_daemon(self):
-        if self.end("daemon") != 0:
-            raise SystemExit("bench: the daemon failed; it says:\n" + self.daemon_log())
+    def stop_daemon(self, name="daemon"):
+        if self.end(name) != 0:
+            raise SystemExit("bench: the daemon failed; it says:\n" + self.daemon_log(name))
 
-    def daemon_log(self, lines=20):
-        with open(self.path("daemon.stderr"), encoding="utf-8", errors="replace") as file:
+    def daemon_log(self, name="daemon", lines=20):
+        with open(self.path(name + ".stderr"), encoding="utf-8", errors="replace") as file:
             return "".join(file.readlines()[-lines:])
 
     def pid(self, server):

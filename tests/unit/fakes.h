@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -249,6 +250,15 @@ class FakeStore : public PolicyStore {
     co_return rows;
   }
   Task<Result<StoreStats>> stats() override { co_return StoreStats{kept.size(), kept.size()}; }
+
+  Elsewhere others;              ///< what other nodes have done
+  std::vector<FetchPlan> plans;  ///< of the fetches that were about to begin
+  Task<Elsewhere> elsewhere(Domain, FetchPlan plan) override {
+    plans.push_back(std::move(plan));
+    const auto executor = co_await boost::asio::this_coro::executor;
+    if (others.policy) co_await boost::asio::post(executor, boost::asio::use_awaitable);
+    co_return others;
+  }
 };
 
 }  // namespace sealane

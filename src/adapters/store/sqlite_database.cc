@@ -193,12 +193,14 @@ tl::expected<std::unique_ptr<Database>, StoreRefusal> Database::open(const std::
     if (!created) return tl::unexpected(StoreRefusal{created.error(), false});
     log(Severity::notice, "store_created", {{"store", path}});
   }
+  std::error_code error;
+  const bool to_be_checked = std::filesystem::file_size(path, error) <= check_size;
+  if (to_be_checked) read_ahead(path);
   std::unique_ptr<Database> database(new Database(path));
   if (auto refusal = database->connect()) return tl::unexpected(*refusal);
   if (auto refusal = database->check_schema()) return tl::unexpected(*refusal);
   if (auto refusal = database->use_wal()) return tl::unexpected(*refusal);
-  std::error_code error;
-  if (std::filesystem::file_size(path, error) <= check_size) {
+  if (to_be_checked) {
     if (auto refusal = database->check_integrity()) return tl::unexpected(*refusal);
   } else {
     log(Severity::notice, "store_not_checked",

@@ -245,6 +245,8 @@ Task<Result<StoreStats>> SqliteStore::stats() {
   return Worker::call<R>(worker_, Access::read, std::move(work));
 }
 
+Task<Elsewhere> SqliteStore::elsewhere(Domain, FetchPlan) { co_return Elsewhere{}; }
+
 Task<Result<void>> SqliteStore::add_event(Event event) {
   using R = Result<void>;
   if (const auto good = check_storable(event); !good) return refuse(good.error());

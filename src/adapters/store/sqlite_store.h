@@ -35,6 +35,7 @@ class SqliteStore : public PolicyStore {
   Task<Result<std::vector<std::pair<Domain, StsMemory>>>> walk(std::string after,
                                                                std::size_t limit) override;
   Task<Result<StoreStats>> stats() override;
+  Task<Elsewhere> elsewhere(Domain domain, FetchPlan plan) override;
   Task<Result<void>> add_event(Event event) override;
   Task<Result<std::vector<StoredEvent>>> events(std::optional<Domain> domain, std::size_t limit,
                                                 std::uint64_t after) override;

@@ -154,7 +154,6 @@ TEST_CASE("a value that does not fit names the line, the value and what is allow
            {"sts", "proxy = proxy.example.net", "HOST:PORT"},
            {"sts", "proxy = proxy example:80", "HOST:PORT"},
            {"store", "url = /var/lib/x", "sqlite:/PATH"},
-           {"store", "url = redis://127.0.0.1", "no Redis store"},
            {"socketmap", "listen = 8461", "allowed are unix:"},
            {"admin", "listen = inet:127.0.0.1:1", "only served on unix sockets"},
            {"policy", "mode = report", "allowed are enforce, observe"},
