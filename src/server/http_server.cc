@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -83,6 +84,16 @@ bool has_left(Socket& socket, bool is_unix) {
   return !is_unix && ::recv(look.fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/// Why the body of a request is not read; without a route there is no use in it.
+std::optional<HttpResponse> problem_of(const HttpHead& head, const HttpRoute* route) {
+  if (head.chunked) return HttpResponse::error(411, "a body has a Content-Length");
+  const std::size_t most = route ? route->max_body : 0;
+  if (head.content_length <= most) return std::nullopt;
+  if (most == 0) return HttpResponse::error(413, "no request here has a body");
+  return HttpResponse::error(413,
+                             fmt::format("a body has at most {} octets: send it in parts", most));
+}
+
 void log_change(const HttpRequest& request, const HttpResponse& response) {
   if (request.method == "GET") return;
   log(Severity::notice, "admin_change",
@@ -132,9 +143,10 @@ void HttpServer::take(Socket socket) {
   spawn_detached(executor_, serve(connection), "http connection");
 }
 
-void HttpServer::be_patient(const ConnectionPtr& connection) const {
+void HttpServer::be_patient(const ConnectionPtr& connection,
+                            std::chrono::milliseconds limit) const {
   if (closing_) return;
-  connection->deadline.expires_after(limits_.patience);
+  connection->deadline.expires_after(limit);
   connection->deadline.async_wait([watch = std::weak_ptr(connection)](error_code cancelled) {
     const ConnectionPtr late = watch.lock();
     error_code ignored;
@@ -146,7 +158,7 @@ Task<> HttpServer::serve(ConnectionPtr connection) {
   try {
     bool keep_alive = true;
     while (keep_alive && !closing_) {
-      be_patient(connection);
+      be_patient(connection, limits_.patience);
       auto serving = serve_one(connection);
       keep_alive = co_await std::move(serving);
     }
@@ -163,41 +175,51 @@ Task<bool> HttpServer::serve_one(ConnectionPtr connection) {
   auto reading = read_head(connection, reader);
   const Progress progress = co_await std::move(reading);
   if (progress == Progress::need_more) co_return false;
-  HttpHead head;
   if (progress != Progress::done) {
-    HttpResponse refusal = progress == Progress::too_large
-                               ? HttpResponse::error(431, "head too large")
-                               : HttpResponse::error(400, "not a request: " + reader.problem());
-    auto refusing = respond(connection, std::move(refusal), head);
-    co_return co_await std::move(refusing);
+    const bool large = progress == Progress::too_large;
+    auto refusing =
+        refuse(connection, large ? HttpResponse::error(431, "head too large")
+                                 : HttpResponse::error(400, "not a request: " + reader.problem()));
+    co_await std::move(refusing);
+    co_return false;
   }
 
-  head = reader.head();
+  const HttpHead head = reader.head();
   auto match = routes_.find(head.method, head.target);
+  if (auto problem = problem_of(head, match ? match->route : nullptr)) {
+    if (!match && !head.chunked) problem = std::move(match.error());
+    auto refusing = refuse(connection, std::move(*problem));
+    co_await std::move(refusing);
+    co_return false;
+  }
   HttpResponse response;
-  if (head.chunked) {
-    response = HttpResponse::error(411, "a body has a Content-Length");
-  } else if (!match) {
-    response = std::move(match.error());
-  } else if (head.content_length > match->route->max_body) {
-    response = match->route->max_body == 0
-                   ? HttpResponse::error(413, "no request here has a body")
-                   : HttpResponse::error(413, fmt::format("a body has at most {} octets: send it "
-                                                          "in parts",
-                                                          match->route->max_body));
-  } else {
+  if (match) {
     auto taking = read_body(connection, head, match->request.body);
     const bool whole = co_await std::move(taking);
     if (!whole) co_return false;
     match->request.peer = connection->peer;
     auto answering = answer(*match->route, std::move(match->request));
     response = co_await std::move(answering);
-    head.content_length = 0;  // it has been read
+  } else {
+    response = std::move(match.error());
   }
-  // What is left of an unread body would be taken for a request.
-  if (head.chunked || head.content_length > 0) head.keep_alive = false;
   auto responding = respond(connection, std::move(response), head);
   co_return co_await std::move(responding);
+}
+
+/// Answers a request that cannot be read to its end: what is left would be taken for another.
+Task<> HttpServer::refuse(ConnectionPtr connection, HttpResponse response) {
+  auto responding = respond(connection, std::move(response), HttpHead());
+  co_await std::move(responding);
+  error_code ignored;
+  connection->socket.shutdown(Socket::shutdown_send, ignored);
+  be_patient(connection, std::min<std::chrono::milliseconds>(kHttpLinger, limits_.patience));
+  bool more = true;
+  for (std::size_t read = 0; more && read < kMaxHttpLinger; read += kHttpRead) {
+    connection->unread.clear();
+    auto reading = read_more(connection);
+    more = co_await std::move(reading);
+  }
 }
 
 Task<bool> HttpServer::read_more(ConnectionPtr connection) {
@@ -284,7 +306,7 @@ Task<bool> HttpServer::respond(ConnectionPtr connection, HttpResponse response,
 /// True if all of it was sent.
 Task<bool> HttpServer::stream(ConnectionPtr connection, HttpPieces pieces, bool chunked) const {
   while (!closing_) {
-    be_patient(connection);
+    be_patient(connection, limits_.patience);
     auto asking = pieces();
     const std::optional<std::string> piece = co_await std::move(asking);
     if (closing_) co_return false;

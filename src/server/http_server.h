@@ -29,6 +29,11 @@ inline constexpr std::chrono::seconds kHttpPatience{120};
 /// A stream that has nothing yet is asked again after this; a client that left is noticed then.
 inline constexpr std::chrono::milliseconds kHttpPoll{300};
 
+/// After a refusal of a body that is still coming: a client reads the response only when it has
+/// sent all, or most, of it.
+inline constexpr std::chrono::milliseconds kHttpLinger{2'000};
+inline constexpr std::size_t kMaxHttpLinger = 16 * 1024 * 1024;  ///< octets thrown away
+
 struct HttpLimits {
   std::size_t connections = kMaxHttpConnections;
   std::chrono::milliseconds patience = kHttpPatience;
@@ -51,7 +56,7 @@ class HttpServer {
   using Progress = HttpHeadReader::Progress;
 
   void take(Socket socket);
-  void be_patient(const ConnectionPtr& connection) const;
+  void be_patient(const ConnectionPtr& connection, std::chrono::milliseconds limit) const;
   Task<> serve(ConnectionPtr connection);
   Task<bool> serve_one(ConnectionPtr connection);
   Task<bool> read_more(ConnectionPtr connection);
@@ -59,6 +64,7 @@ class HttpServer {
   Task<bool> read_body(ConnectionPtr connection, const HttpHead& head, std::string& body);
   Task<HttpResponse> answer(const HttpRoute& route, HttpRequest request) const;
   Task<bool> send(ConnectionPtr connection, std::string octets) const;
+  Task<> refuse(ConnectionPtr connection, HttpResponse response);
   Task<bool> respond(ConnectionPtr connection, HttpResponse response, HttpHead head) const;
   Task<bool> stream(ConnectionPtr connection, HttpPieces pieces, bool chunked) const;
 

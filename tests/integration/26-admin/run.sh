@@ -68,7 +68,7 @@ is "purge: the next question fetches" $((before + 1)) "$(fetches sts-good.unsign
 
 # ---- events, live
 
-sealane events --follow --json > "$LAB_STATE/events" &
+"$SEALANE" events --follow --json --admin "unix:$ADMIN" > "$LAB_STATE/events" &
 follower=$!
 followed() { grep -q "$1" "$LAB_STATE/events"; }
 ok "events: the past" wait_for 10 followed '"kind":"policy-purged"'

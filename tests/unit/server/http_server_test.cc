@@ -178,6 +178,11 @@ TEST_CASE("a body that is too long, chunked, or where none belongs ends the conn
   refused(post + "Content-Length: -1\r\n\r\n", 400);
   refused(post + "Content-Length: 1, 2\r\n\r\n", 400);
   refused(post + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400);
+  // A client that sends all before it reads hears why.
+  SocketClient eager(house.path());
+  CHECK(eager.send(post + "Content-Length: 4000000\r\n\r\n" + std::string(4'000'000, 'x')));
+  eager.finish_sending();
+  CHECK(parse_reply(eager.all()).status == 413);
   // Without a length there is no body, and what follows is the next request.
   CHECK(count(house.raw(post + "\r\n" + next), "HTTP/1.1 200") == 2);
 }
