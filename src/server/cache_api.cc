@@ -165,7 +165,7 @@ Task<Tally> count_page(AdminPartsPtr parts, Tally tally) {
   co_return tally;
 }
 
-/// The answer comes when all rows are read: a million take some ten seconds.
+/// The answer comes when all rows are read, page by page: lookups go on in between.
 Task<HttpResponse> stats(AdminPartsPtr parts, [[maybe_unused]] HttpRequest request) {
   Tally tally;
   while (!tally.ended) {
