@@ -1,70 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sealane query` and `sealane status` against the real admin API, and against a daemon that lies.
+// `sealane query` against the real admin API, and against a daemon that lies.
 #include "cli/query.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
+#include <optional>
 #include <sstream>
 #include <thread>
 
-#include "base/log.h"
 #include "cli/admin_client.h"
-#include "fakes.h"
-#include "server/admin_api.h"
-#include "server/fake_finder.h"
-#include "server/postfix_reply.h"
-#include "server/temp_dir.h"
+#include "server/admin_house.h"
 
 using namespace sealane;
-namespace asio = boost::asio;
 
 namespace {
-
-class House {
- public:
-  House()
-      : cache_(
-            io_.get_executor(), io_.get_executor(),
-            [this](PolicyQuestion question) { return finder_.find(std::move(question)); },
-            postfix_reply, clock_),
-        socketmap_(io_.get_executor(), cache_),
-        api_(io_.get_executor(), cache_, socketmap_, clock_, {}) {
-    set_log_level(Severity::alarm);
-    finder_.decisions["a.test"] = found(Action::dane_only);
-    finder_.decisions["down.test"] = found(Action::temporary);
-    auto listener = Listener::open(*parse_listen_address("unix:" + dir_.file("admin"), 0600));
-    REQUIRE_MESSAGE(listener.has_value(), listener.error());
-    std::vector<Listener> listeners;
-    listeners.push_back(std::move(*listener));
-    api_.start(std::move(listeners));
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  ~House() {
-    asio::post(io_, [this] {
-      api_.close();
-      cache_.close();
-    });
-    guard_.reset();
-    thread_.join();
-  }
-  std::string address() const { return "unix:" + dir_.file("admin"); }
-
- private:
-  TempDir dir_;
-  asio::io_context io_{1};
-  asio::executor_work_guard<asio::io_context::executor_type> guard_{io_.get_executor()};
-  FakeClock clock_;
-  FakeFinder finder_;
-  AnswerCache cache_;
-  SocketmapServer socketmap_;
-  AdminApi api_;
-  std::thread thread_;
-};
 
 /// Takes one connection, reads the request's head and sends these octets.
 class Liar {
@@ -114,12 +66,6 @@ Outcome query(const std::vector<std::string>& words) {
   const int status = query_command(words, out, err);
   return {status, out.str(), err.str()};
 }
-Outcome status(const std::vector<std::string>& words) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const int code = status_command(words, out, err);
-  return {code, out.str(), err.str()};
-}
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
@@ -127,7 +73,7 @@ bool contains(const std::string& text, std::string_view part) {
 }  // namespace
 
 TEST_CASE("query prints the payload of Postfix and ends as the answer is") {
-  const House house;
+  const AdminHouse house;
   const Outcome ok = query({"a.test", "--admin", house.address()});
   CHECK(ok.status == 0);
   CHECK(ok.out == "OK dane-only\n");
@@ -143,7 +89,7 @@ TEST_CASE("query prints the payload of Postfix and ends as the answer is") {
 }
 
 TEST_CASE("query asks for the dialect it was told, and any key gets through") {
-  const House house;
+  const AdminHouse house;
   CHECK(query({"a.test", "--dialect", "requiretls", "--admin", house.address()}).out ==
         "OK enforce\n");
   for (const char* key : {"[a.test]:25",
@@ -156,7 +102,7 @@ TEST_CASE("query asks for the dialect it was told, and any key gets through") {
 }
 
 TEST_CASE("query --json prints what the daemon says") {
-  const House house;
+  const AdminHouse house;
   const Outcome ok = query({"a.test", "--json", "--admin", house.address()});
   const boost::json::value parsed = boost::json::parse(ok.out);
   CHECK(parsed.at("reply").as_string() == "OK dane-only");
@@ -165,7 +111,7 @@ TEST_CASE("query --json prints what the daemon says") {
 }
 
 TEST_CASE("wrong usage of query ends with 2 and the usage") {
-  const House house;
+  const AdminHouse house;
   for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
            {}, {"a", "b"}, {"a", "--nonsense"}, {"a", "--dialect"}, {"a", "--dial", "x"}}) {
     const Outcome wrong = query(words);
@@ -194,6 +140,19 @@ TEST_CASE("nothing that a terminal might obey is printed") {
   CHECK(shown.out == "OK \\x1b[2J\\xc2\\x9b\\x0a\\x\n");
 }
 
+TEST_CASE("text that harms nobody is printed as it is") {
+  const AdminHouse house;
+  const Outcome shown =
+      query({"b\xc3\xbc"
+             "cher.test",
+             "--json", "--admin", house.address()});
+  CHECK(contains(shown.out,
+                 "b\xc3\xbc"
+                 "cher.test"));
+  const Liar liar("HTTP/1.1 200 OK\r\n\r\n{\"status\":\"OK\",\"reply\":\"OK b\xc3\xbc\"}");
+  CHECK(query({"a.test", "--admin", liar.address()}).out == "OK b\xc3\xbc\n");
+}
+
 TEST_CASE("an answer that is not the daemon's ends with 3") {
   for (const char* octets :
        {"", "SSH-2.0-x\r\n", "HTTP/1.1 200 OK\r\n\r\nnot json", "HTTP/1.1 200 OK\r\n\r\n[]",
@@ -202,17 +161,4 @@ TEST_CASE("an answer that is not the daemon's ends with 3") {
     const Liar liar(octets);
     CHECK(query({"a.test", "--admin", liar.address()}).status == 3);
   }
-}
-
-TEST_CASE("status prints one counter a line, or JSON") {
-  const House house;
-  query({"a.test", "--admin", house.address()});
-  const Outcome text = status({"--admin", house.address()});
-  CHECK(text.status == 0);
-  CHECK(contains(text.out, "version " SEALANE_VERSION "\n"));
-  CHECK(contains(text.out, "cache.lookups 1\n"));
-  const Outcome json = status({"--admin", house.address(), "--json"});
-  CHECK(boost::json::parse(json.out).at("cache").at("lookups").as_int64() == 1);
-  CHECK(status({"--admin", "unix:/nonexistent/x"}).status == 3);
-  CHECK(status({"a.test"}).status == 2);
 }
