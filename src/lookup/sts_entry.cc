@@ -152,6 +152,7 @@ void StsEntry::read_txt(const DnsReply& reply, const Clock& clock) {
 
 void StsEntry::adopt(StsPolicy policy, seconds life, const Clock& clock) {
   policy_ = std::move(policy);
+  fetched_here_ = true;
   policy_fetched_ = clock.steady();
   policy_ends_ = policy_fetched_ + life;
   refresh_at_ = policy_fetched_ + refresh_age(life, spread_);
