@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/text.h"
+#include "cli/explain.h"
 #include "cli/lint.h"
 #include "cli/query.h"
+#include "cli/terminal.h"
 
 namespace {
 
@@ -18,6 +20,8 @@ constexpr const char* kUsage =
     "\n"
     "  query KEY [--dialect NAME] [--admin unix:PATH] [--json]\n"
     "      what the daemon answers to a next-hop; exit 0 OK, 1 NOTFOUND, 3 TEMP\n"
+    "  explain KEY [--dialect NAME] [--live] [--admin unix:PATH] [--json]\n"
+    "      why it answers so; --live: what new lookups find, and the difference\n"
     "  status [--admin unix:PATH] [--json]\n"
     "      how the daemon does\n"
     "  lint sts-policy FILE|- [--json]\n"
@@ -40,6 +44,9 @@ int run(std::span<const std::string> words) {
     return 0;
   }
   const auto rest = words.empty() ? words : words.subspan(1);
+  if (verb == "explain") {
+    return sealane::explain_command(rest, sealane::wants_colour(), std::cout, std::cerr);
+  }
   if (verb == "query") return sealane::query_command(rest, std::cout, std::cerr);
   if (verb == "status") return sealane::status_command(rest, std::cout, std::cerr);
   if (verb == "lint") return sealane::lint_command(rest, std::cin, std::cout, std::cerr);
