@@ -28,6 +28,7 @@
 #include "adapters/store/sqlite_store.h"
 #include "adapters/system_clock.h"
 #include "base/log.h"
+#include "daemon_admin.h"
 #include "daemon_options.h"
 #include "lookup/dane_lookup.h"
 #include "lookup/dane_watch.h"
@@ -37,8 +38,9 @@
 #include "lookup/refresher.h"
 #include "lookup/sts_lookup.h"
 #include "lookup/waiting.h"
-#include "server/admin_api.h"
 #include "server/answer_cache.h"
+#include "server/explain_api.h"
+#include "server/http_server.h"
 #include "server/override_loader.h"
 #include "server/postfix_reply.h"
 #include "server/socketmap.h"
@@ -113,6 +115,7 @@ class Daemon::Impl {
  private:
   Result<void> test_resolvers();
   void test_resolv_conf(const std::vector<NameServer>& ours);
+  AdminPartsPtr admin_parts();
   void warn(std::string text);
   Task<> pulse();
   void await_signal();
@@ -145,7 +148,7 @@ class Daemon::Impl {
   std::unique_ptr<PolicyFinder> finder_;
   std::unique_ptr<AnswerCache> cache_;
   std::unique_ptr<SocketmapServer> socketmap_;
-  std::unique_ptr<AdminApi> admin_;
+  std::unique_ptr<HttpServer> admin_;
   asio::signal_set signals_{serving_};
   asio::steady_timer pulse_timer_{lookup_};
   bool stopping_lookup_ = false;  // the lookup thread's
@@ -208,9 +211,20 @@ Result<void> Daemon::Impl::build() {
       [this](PolicyQuestion question) { return finder_->find(std::move(question)); }, postfix_reply,
       clock_, limits);
   socketmap_ = std::make_unique<SocketmapServer>(serving_.get_executor(), *cache_);
-  admin_ =
-      std::make_unique<AdminApi>(serving_.get_executor(), *cache_, *socketmap_, clock_, warnings_);
+  admin_ = std::make_unique<HttpServer>(serving_.get_executor());
+  add_admin_routes(*admin_, admin_parts());
+  admin_->add(explain_route(std::make_shared<ExplainApi>(
+      lookup_.get_executor(),
+      [this](std::string key, bool live) { return finder_->explain(std::move(key), live); },
+      *cache_, clock_)));
   return {};
+}
+
+AdminPartsPtr Daemon::Impl::admin_parts() {
+  const auto resolver = [this] { return report_of(resolver_->status()); };
+  return std::make_shared<AdminParts>(
+      AdminParts{*cache_, *socketmap_, clock_, warnings_, lookup_.get_executor(), *store_, *sts_,
+                 *dane_watch_, *refresher_, *events_, overrides_, resolver});
 }
 
 Result<void> Daemon::Impl::test_resolvers() {

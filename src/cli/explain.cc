@@ -55,7 +55,7 @@ Result<Arguments> parse(std::span<const std::string> args) {
   } catch (const po::error& wrong) {
     return failure("{}", escape(wrong.what()));
   }
-  if (keys.size() != 1) return failure("one KEY is wanted");
+  if (keys.size() != 1 || keys.front().empty()) return failure("one KEY is wanted");
   parsed.key = keys.front();
   return parsed;
 }

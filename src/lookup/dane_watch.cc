@@ -72,6 +72,8 @@ class DaneWatch::Impl : public std::enable_shared_from_this<DaneWatch::Impl> {
   void start() { spawn_detached(lookup_, load(), "dane watch"); }
   void note(const NextHop& next_hop, const DaneFinding& finding);
   std::size_t watched() const { return known_.size(); }
+  std::optional<DaneMemory> known(const Domain& domain) const;
+  bool forget(const Domain& domain);
 
  private:
   Task<> load();
@@ -170,6 +172,17 @@ void DaneWatch::Impl::make_room() {
   }
 }
 
+std::optional<DaneMemory> DaneWatch::Impl::known(const Domain& domain) const {
+  const auto found = known_.find(domain);
+  return found == known_.end() ? std::nullopt : std::optional<DaneMemory>(found->second);
+}
+
+bool DaneWatch::Impl::forget(const Domain& domain) {
+  const bool was_there = known_.erase(domain) > 0;
+  if (was_there) keep_later(domain, std::nullopt);
+  return was_there;
+}
+
 void DaneWatch::Impl::keep_later(const Domain& domain, std::optional<DaneMemory> memory) {
   spawn_detached(lookup_, keep(domain, std::move(memory)), "dane watch");
 }
@@ -190,5 +203,9 @@ void DaneWatch::note(const NextHop& next_hop, const DaneFinding& finding) {
   impl_->note(next_hop, finding);
 }
 std::size_t DaneWatch::watched() const { return impl_->watched(); }
+std::optional<DaneMemory> DaneWatch::known(const Domain& domain) const {
+  return impl_->known(domain);
+}
+bool DaneWatch::forget(const Domain& domain) { return impl_->forget(domain); }
 
 }  // namespace sealane

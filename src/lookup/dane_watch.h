@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 
 #include "base/task.h"
 #include "lookup/clock.h"
@@ -42,6 +43,10 @@ class DaneWatch {
   void note(const NextHop& next_hop, const DaneFinding& finding);
 
   std::size_t watched() const;
+  /// What is remembered of a domain; nullopt: it had no DANE, or was not asked for.
+  std::optional<DaneMemory> known(const Domain& domain) const;
+  /// Whether it was there.  The next answer is no change.
+  bool forget(const Domain& domain);
 
  private:
   class Impl;

@@ -34,8 +34,10 @@ enum class EventKind {
   dane_changed,  ///< the DANE class
   tlsa_changed,
   tlsa_vanished,
+  policy_imported,  ///< an operator brought it along
+  policy_purged,    ///< an operator threw it away
 };
-inline constexpr std::size_t kEventKinds = 17;
+inline constexpr std::size_t kEventKinds = 19;
 std::string_view name_of(EventKind kind);
 std::optional<EventKind> event_kind_named(std::string_view name);
 

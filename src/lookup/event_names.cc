@@ -26,6 +26,8 @@ constexpr std::array<std::pair<EventKind, std::string_view>, kEventKinds> kNames
     {EventKind::dane_changed, "dane-changed"},
     {EventKind::tlsa_changed, "tlsa-changed"},
     {EventKind::tlsa_vanished, "tlsa-vanished"},
+    {EventKind::policy_imported, "policy-imported"},
+    {EventKind::policy_purged, "policy-purged"},
 }};
 
 }  // namespace

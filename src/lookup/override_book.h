@@ -36,6 +36,9 @@ class OverrideBook {
   /// port of the next-hop make no difference.
   OverrideRulePtr find(const Domain& name) const;
 
+  /// All of them, those whose time is over included.
+  std::shared_ptr<const Overrides> current() const { return current_; }
+
   /// For how long the rule is still in force; seconds::max() when it has no end.
   std::chrono::seconds left(const OverrideRule& rule) const;
 

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "lookup/freshness.h"
+#include "lookup/refresh_plan.h"
 #include "lookup/waiting.h"
 
 namespace sealane {
@@ -18,44 +19,6 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::sys_seconds;
 using Steady = StsEntry::Steady;
-
-enum class Need {
-  nothing,
-  fetch,   ///< after the time that comes with it
-  forget,  ///< the row has no use any more
-};
-
-struct Plan {
-  Need need = Need::nothing;
-  seconds wait{0};
-};
-
-/// After the thirtieth day without a question a policy lives on to its end; then one more fetch is
-/// tried, since it may be our clock that is wrong, and what has been fetched so is not tried again.
-Plan plan_abandoned(const StsMemory& memory, const PolicyAge& age, std::int64_t spread) {
-  if (age.until_expiry > seconds{0}) return {};
-  const bool tried = !memory.asked || memory.policy->fetched > *memory.asked + kAbandonedAfter;
-  return {tried ? Need::forget : Need::fetch, until_refresh(age, spread)};
-}
-
-Plan plan_of(const Domain& domain, const StsMemory& memory, sys_seconds now, seconds running) {
-  if (!memory.policy) {
-    const bool old = now - memory.txt_errors.last > kErrorStreakLife;
-    return {old ? Need::forget : Need::nothing, {}};
-  }
-  const StoredPolicy& policy = *memory.policy;
-  const std::int64_t spread = spread_of(domain.text());
-  const PolicyAge age{now - policy.fetched, policy.expires - now, running};
-  if (is_abandoned(memory, now)) return plan_abandoned(memory, age, spread);
-  if (policy.fetched > now) return {Need::fetch, seconds{0}};  // written by a wrong clock
-  seconds wait = until_refresh(age, spread);
-  const ErrorStreak& errors = memory.fetch_errors;
-  if (errors.count > 0 && errors.last <= now) {
-    wait = std::max(wait, errors.last - now + backoff(errors.count, kMaxRefreshBackoff));
-  }
-  if (age.until_expiry > seconds{0}) wait = std::min(wait, age.until_expiry);
-  return {Need::fetch, wait};
-}
 
 }  // namespace
 
@@ -160,11 +123,13 @@ Task<bool> Refresher::Impl::read_page() {
 }
 
 void Refresher::Impl::note(const Domain& domain, const StsMemory& memory) {
+  sts_.troubles().learn(domain, memory);
   const Steady now = clock_.steady();
   const auto running = std::chrono::duration_cast<seconds>(now - sts_.started());
-  const Plan plan = plan_of(domain, memory, clock_.wall(), running);
-  if (plan.need == Need::nothing || now + plan.wait > horizon_) return;
-  if (plan.need == Need::fetch) return put_down(domain, now + std::max(plan.wait, seconds{0}));
+  const RefreshPlan plan = plan_of(domain, memory, clock_.wall(), running);
+  if (plan.need == RefreshNeed::nothing || now + plan.wait > horizon_) return;
+  if (plan.need == RefreshNeed::fetch)
+    return put_down(domain, now + std::max(plan.wait, seconds{0}));
   if (plan.wait <= seconds{0}) spawn_detached(lookup_, forget(domain), "forget " + domain.text());
 }
 

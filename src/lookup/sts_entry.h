@@ -100,6 +100,11 @@ class StsEntry {
   void forgive_failure(const Clock& clock) { next_fetch_ = std::min(next_fetch_, clock.steady()); }
 
   const StsMemory& memory() const { return memory_; }
+  /// A fetch is wanted as soon as the spacing allows it, whatever age and back-off say.
+  void demand_fetch(const Clock& clock) {
+    next_fetch_ = std::min(next_fetch_, clock.steady());
+    refresh_at_ = std::min(refresh_at_, clock.steady());
+  }
   void note_asked(const Clock& clock) { memory_.asked = clock.wall(); }
   TxtState txt() const { return txt_; }
   const std::string& txt_problem() const { return txt_problem_; }

@@ -11,8 +11,10 @@
 #include "base/text.h"
 #include "lookup/network_health.h"
 #include "lookup/sts_again.h"
+#include "lookup/sts_operator.h"
 #include "lookup/sts_saver.h"
 #include "lookup/sts_slots.h"
+#include "lookup/sts_troubles.h"
 
 namespace sealane {
 namespace {
@@ -23,8 +25,6 @@ using SlotPtr = StsSlotPtr;
 
 /// For how long after the last question the daemon repeats a failing TXT lookup by itself.
 constexpr std::chrono::hours kRetryAfterQuestion{1};
-/// The time of the last question is written to the store this seldom.
-constexpr std::chrono::hours kAskedPrecision{24};
 
 /// The other side has said something: our own network works.
 bool proves_connection(FetchProblem problem) {
@@ -73,6 +73,7 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
         report_(clock, events),
         saver_(lookup_, store),
         slots_(limits.max_domains, limits.max_octets),
+        operator_(slots_, saver_, troubles_, store, clock, operator_work()),
         started_(clock.steady()),
         wall_ahead_(clock.wall().time_since_epoch() - whole(started_)) {}
 
@@ -87,11 +88,14 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   void close();
   const StsCounters& counters() const { return report_.counters; }
   Steady started() const { return started_; }
+  StsOperator& operations() { return operator_; }
+  StsTroubles& troubles() { return troubles_; }
 
  private:
   static std::chrono::seconds whole(Steady time) {
     return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch());
   }
+  StsOperator::Work operator_work();
   void watch_wall_clock();
   void start(const SlotPtr& slot);
   void schedule(const SlotPtr& slot);
@@ -119,6 +123,8 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   StsSaver saver_;
   NetworkHealth health_;
   StsSlots slots_;
+  StsTroubles troubles_;
+  StsOperator operator_;
   std::multimap<Steady, std::string> agenda_;
   std::size_t refreshing_ = 0;  ///< fetches that nobody waits for
   std::size_t awaited_ = 0;     ///< fetches that somebody may wait for
@@ -126,6 +132,17 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   std::chrono::seconds wall_ahead_;  ///< wall clock minus steady clock
   bool closed_ = false;
 };
+
+StsOperator::Work StsLookup::Impl::operator_work() {
+  StsOperator::Work work;
+  work.owner = [this] { return shared_from_this(); };
+  work.load = [this](SlotPtr slot) { return load(std::move(slot)); };
+  work.start = [this](const SlotPtr& slot) { start(slot); };
+  work.finding = [this](const Slot& slot) { return finding(slot); };
+  work.started = [this] { return started_; };
+  work.store_wait = limits_.store_wait;
+  return work;
+}
 
 void StsLookup::Impl::start(const SlotPtr& slot) {
   if (closed_ || slot->in_flight) return;
@@ -219,6 +236,7 @@ Task<> StsLookup::Impl::fly(SlotPtr slot) {
   }
   slot->in_flight = false;
   slot->saving = false;
+  if (!slot->purged) troubles_.note(slot->domain, slot->entry.memory());
   // Back-off without a policy is not in the store.
   const bool backs_off =
       !slot->entry.has_policy(clock_) && slot->entry.memory().fetch_errors.count > 0;
@@ -280,7 +298,7 @@ bool StsLookup::Impl::has_room_for_refresh() const {
 Task<> StsLookup::Impl::fetch_if_due(SlotPtr slot) {
   slot->outcome = Refreshed::not_due;
   if (!slot->entry.wants_fetch(clock_) || closed_) co_return;
-  const bool awaited = slot->entry.fetch_matters(clock_);
+  const bool awaited = slot->entry.fetch_matters(clock_) || slot->demanded;
   if (!awaited && !has_room_for_refresh()) co_return;
   if (!awaited) ++report_.counters.refreshes;
   const Running running(awaited ? awaited_ : refreshing_);
@@ -436,6 +454,7 @@ Task<> StsLookup::Impl::forget(Domain domain) {
   const SlotPtr slot = slots_.find(domain.text());
   if (slot && (slot->in_flight || slot->entry.has_policy(clock_))) co_return;
   if (slot) slots_.drop(slot);
+  troubles_.erase(domain);
   const Result<void> gone = co_await store_.erase(domain);
   if (gone) report_.forgotten(domain);
   if (!gone) log(Severity::warning, "store_failed", {{"cause", gone.error()}});
@@ -469,5 +488,7 @@ StsEntry::Steady StsLookup::started() const { return impl_->started(); }
 void StsLookup::tick() { impl_->tick(); }
 void StsLookup::close() { impl_->close(); }
 const StsCounters& StsLookup::counters() const { return impl_->counters(); }
+StsOperator& StsLookup::operations() { return impl_->operations(); }
+StsTroubles& StsLookup::troubles() { return impl_->troubles(); }
 
 }  // namespace sealane

@@ -15,7 +15,9 @@
 #include "lookup/policy_fetcher.h"
 #include "lookup/policy_store.h"
 #include "lookup/resolver.h"
+#include "lookup/sts_operator.h"
 #include "lookup/sts_report.h"
+#include "lookup/sts_troubles.h"
 #include "lookup/sts_view.h"
 #include "lookup/waiting.h"
 #include "policy/sts_finding.h"
@@ -89,6 +91,11 @@ class StsLookup {
   void close();
 
   const StsCounters& counters() const;
+
+  /// What an operator may do.
+  StsOperator& operations();
+  /// What fails now.
+  StsTroubles& troubles();
 
  private:
   class Impl;

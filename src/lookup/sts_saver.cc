@@ -31,7 +31,9 @@ Task<> StsSaver::write(StsSlotPtr slot, std::shared_ptr<Saving> saving,
                        [[maybe_unused]] std::shared_ptr<void> owner) {
   const StsMemory memory = slot->entry.memory();
   Result<void> kept;
-  if (memory.worth_keeping()) {
+  if (slot->purged) {
+    kept = Result<void>();
+  } else if (memory.worth_keeping()) {
     kept = co_await store_.put(slot->domain, memory);
   } else {
     kept = co_await store_.erase(slot->domain);

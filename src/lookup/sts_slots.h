@@ -16,6 +16,9 @@
 
 namespace sealane {
 
+/// The time of the last question is written to the store this seldom.
+inline constexpr std::chrono::hours kAskedPrecision{24};
+
 /// How a refresh ended.
 enum class Refreshed {
   not_due,    ///< nothing was fetched
@@ -42,6 +45,8 @@ struct StsSlot {
   std::optional<StsEntry::Steady> last_question;
   std::optional<StsEntry::Steady> unreachable_at;  ///< the last fetch found no connection
   bool unnoted_question = false;                   ///< since the memory's `asked` was looked at
+  bool demanded = false;                           ///< an operator waits for a fetch
+  bool purged = false;  ///< by an operator: nothing of it is to be stored any more
   std::optional<StsEntry::Steady> due;
   std::optional<StsEntry::Steady> vanished_warning;
   std::optional<std::list<std::string>::iterator> recency;  ///< absent: only refreshed

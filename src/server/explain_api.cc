@@ -2,17 +2,15 @@
 #include "server/explain_api.h"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <utility>
 #include <variant>
 
 #include "base/text.h"
+#include "server/across.h"
 #include "server/postfix_reply.h"
 
 namespace sealane {
-namespace asio = boost::asio;
 using std::chrono::seconds;
 
 namespace {
@@ -61,8 +59,9 @@ std::vector<DialectWords> socketmap_words() {
   return all;
 }
 
-ExplainApi::ExplainApi(asio::any_io_executor lookup, Explain explain, const AnswerCache& cache,
-                       const Clock& clock, std::vector<DialectWords> words)
+ExplainApi::ExplainApi(boost::asio::any_io_executor lookup, Explain explain,
+                       const AnswerCache& cache, const Clock& clock,
+                       std::vector<DialectWords> words)
     : lookup_(std::move(lookup)),
       explain_(std::move(explain)),
       cache_(cache),
@@ -75,9 +74,8 @@ bool ExplainApi::knows(Dialect dialect) const {
 }
 
 Task<std::string> ExplainApi::explain(std::string key, std::optional<Dialect> only, bool live) {
-  auto explaining = explain_(std::move(key), live);
-  const Explanation explanation =
-      co_await asio::co_spawn(lookup_, std::move(explaining), asio::use_awaitable);
+  auto explaining = across(lookup_, explain_(std::move(key), live));
+  const Explanation explanation = co_await std::move(explaining);
   const ExplainedLook known{&explanation.known, known_answers(explanation, only)};
   std::optional<ExplainedLook> again;
   if (explanation.live) {
@@ -117,6 +115,39 @@ std::vector<ExplainedAnswer> ExplainApi::live_answers(const Explanation& explana
     answers.push_back(decided(words, *verdict, explanation));
   }
   return answers;
+}
+
+namespace {
+
+Task<HttpResponse> respond(std::shared_ptr<ExplainApi> api, HttpRequest request) {
+  std::optional<Dialect> only;
+  if (request.parameters.contains("dialect")) {
+    only = dialect_named(request.parameter("dialect"));
+    const bool is_known = only && api->knows(*only);
+    if (!is_known) {
+      co_return HttpResponse::error(400, "unknown dialect; there are " + known_map_names());
+    }
+  }
+  const std::string_view live = request.parameter("live");
+  const bool is_flag = live.empty() || live == "0" || live == "1";
+  if (!is_flag) co_return HttpResponse::error(400, "live is 0 or 1");
+  auto explaining = api->explain(request.names.front(), only, live == "1");
+  HttpResponse response;
+  response.body = co_await std::move(explaining);
+  co_return response;
+}
+
+}  // namespace
+
+HttpRoute explain_route(std::shared_ptr<ExplainApi> api) {
+  HttpRoute route;
+  route.method = "GET";
+  route.pattern = "/v1/explain/*";
+  route.parameters = {"dialect", "live"};
+  route.handler = [api = std::move(api)](HttpRequest request) {
+    return respond(api, std::move(request));
+  };
+  return route;
 }
 
 }  // namespace sealane

@@ -5,6 +5,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "lookup/explanation.h"
 #include "server/answer_cache.h"
 #include "server/explain_json.h"
+#include "server/http_message.h"
 
 namespace sealane {
 
@@ -56,5 +58,8 @@ class ExplainApi {
   const Clock& clock_;
   const std::vector<DialectWords> words_;
 };
+
+/// `GET /v1/explain/KEY`.
+HttpRoute explain_route(std::shared_ptr<ExplainApi> api);
 
 }  // namespace sealane

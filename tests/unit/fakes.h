@@ -256,7 +256,10 @@ class FakeStore : public PolicyStore {
     }
     co_return rows;
   }
-  Task<Result<StoreStats>> stats() override { co_return StoreStats{kept.size(), kept.size()}; }
+  Task<Result<StoreStats>> stats() override {
+    if (broken) co_return failure("the store is broken");
+    co_return StoreStats{kept.size(), kept.size()};
+  }
 };
 
 }  // namespace sealane

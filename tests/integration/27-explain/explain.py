@@ -105,7 +105,7 @@ def keys_of(table):
         never_ends = bool(domain.sts) and domain.sts.https in oracle_world.NEVER_ENDS
         for key in dict.fromkeys([domain.key or domain.name, *(q.key for q in domain.questions)]):
             yield key, never_ends
-    yield from ((key, False) for key in ("", ".", "[127.0.0.1]", "\u202e\x1b[2J", "x" * 300))
+    yield from ((key, False) for key in (".", "[127.0.0.1]", "\u202e\x1b[2J", "x" * 300))
 
 
 def agree(admin, address, live):

@@ -6,65 +6,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
+#include <optional>
 #include <sstream>
 #include <thread>
 
-#include "base/log.h"
 #include "cli/admin_client.h"
-#include "fakes.h"
-#include "server/admin_api.h"
-#include "server/fake_finder.h"
-#include "server/postfix_reply.h"
-#include "server/temp_dir.h"
+#include "server/admin_house.h"
 
 using namespace sealane;
-namespace asio = boost::asio;
 
 namespace {
-
-class House {
- public:
-  House()
-      : cache_(
-            io_.get_executor(), io_.get_executor(),
-            [this](PolicyQuestion question) { return finder_.find(std::move(question)); },
-            postfix_reply, clock_),
-        socketmap_(io_.get_executor(), cache_),
-        api_(io_.get_executor(), cache_, socketmap_, clock_, {}) {
-    set_log_level(Severity::alarm);
-    finder_.decisions["a.test"] = found(Action::dane_only);
-    finder_.decisions["down.test"] = found(Action::temporary);
-    auto listener = Listener::open(*parse_listen_address("unix:" + dir_.file("admin"), 0600));
-    REQUIRE_MESSAGE(listener.has_value(), listener.error());
-    std::vector<Listener> listeners;
-    listeners.push_back(std::move(*listener));
-    api_.start(std::move(listeners));
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  ~House() {
-    asio::post(io_, [this] {
-      api_.close();
-      cache_.close();
-    });
-    guard_.reset();
-    thread_.join();
-  }
-  std::string address() const { return "unix:" + dir_.file("admin"); }
-
- private:
-  TempDir dir_;
-  asio::io_context io_{1};
-  asio::executor_work_guard<asio::io_context::executor_type> guard_{io_.get_executor()};
-  FakeClock clock_;
-  FakeFinder finder_;
-  AnswerCache cache_;
-  SocketmapServer socketmap_;
-  AdminApi api_;
-  std::thread thread_;
-};
 
 /// Takes one connection, reads the request's head and sends these octets.
 class Liar {
@@ -127,7 +79,7 @@ bool contains(const std::string& text, std::string_view part) {
 }  // namespace
 
 TEST_CASE("query prints the payload of Postfix and ends as the answer is") {
-  const House house;
+  const AdminHouse house;
   const Outcome ok = query({"a.test", "--admin", house.address()});
   CHECK(ok.status == 0);
   CHECK(ok.out == "OK dane-only\n");
@@ -143,7 +95,7 @@ TEST_CASE("query prints the payload of Postfix and ends as the answer is") {
 }
 
 TEST_CASE("query asks for the dialect it was told, and any key gets through") {
-  const House house;
+  const AdminHouse house;
   CHECK(query({"a.test", "--dialect", "requiretls", "--admin", house.address()}).out ==
         "OK enforce\n");
   for (const char* key : {"[a.test]:25",
@@ -156,7 +108,7 @@ TEST_CASE("query asks for the dialect it was told, and any key gets through") {
 }
 
 TEST_CASE("query --json prints what the daemon says") {
-  const House house;
+  const AdminHouse house;
   const Outcome ok = query({"a.test", "--json", "--admin", house.address()});
   const boost::json::value parsed = boost::json::parse(ok.out);
   CHECK(parsed.at("reply").as_string() == "OK dane-only");
@@ -165,7 +117,7 @@ TEST_CASE("query --json prints what the daemon says") {
 }
 
 TEST_CASE("wrong usage of query ends with 2 and the usage") {
-  const House house;
+  const AdminHouse house;
   for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
            {}, {"a", "b"}, {"a", "--nonsense"}, {"a", "--dialect"}, {"a", "--dial", "x"}}) {
     const Outcome wrong = query(words);
@@ -205,7 +157,7 @@ TEST_CASE("an answer that is not the daemon's ends with 3") {
 }
 
 TEST_CASE("status prints one counter a line, or JSON") {
-  const House house;
+  const AdminHouse house;
   query({"a.test", "--admin", house.address()});
   const Outcome text = status({"--admin", house.address()});
   CHECK(text.status == 0);

@@ -4,6 +4,7 @@
 
 #include "explain_world.h"
 #include "server/explain_diff.h"
+#include "server/http_routes.h"
 
 using namespace sealane;
 using namespace std::chrono_literals;
@@ -172,6 +173,33 @@ TEST_CASE("keys that are no text are told escaped") {
   CHECK(explained.at("next_hop").is_null());
   CHECK_FALSE(text(explained.at("no_destination")).empty());
   CHECK(house.explain(std::string(3000, 'x')).at("next_hop").is_null());
+}
+
+TEST_CASE("the route takes any key, and refuses what it does not know") {
+  House house;
+  HttpRoutes routes;
+  routes.add(explain_route(std::shared_ptr<ExplainApi>(std::move(house.api))));
+  const auto get = [&](std::string_view target) {
+    auto match = routes.find("GET", target);
+    REQUIRE(match.has_value());
+    HttpResponse response = run(match->route->handler(std::move(match->request)), house.io);
+    house.settle();
+    return response;
+  };
+  const HttpResponse all = get("/v1/explain/a.test");
+  CHECK(all.status == 200);
+  CHECK(json::parse(all.body).at("live").is_null());
+  CHECK(json::parse(get("/v1/explain/a.test?live=0").body).at("live").is_null());
+  const HttpResponse live = get("/v1/explain/A.Test?live=1&dialect=QUERYwithTLSRPT");
+  CHECK(json::parse(live.body).at("live").is_object());
+  CHECK(json::parse(live.body).at("known").at("answers").as_array().size() == 1);
+  CHECK(json::parse(get("/v1/explain/%5Bmx.a.test%5D:25").body).at("next_hop").is_object());
+  CHECK(json::parse(get("/v1/explain/%2F%3F%00").body).at("next_hop").is_null());
+  CHECK(get("/v1/explain/a.test?dialect=qmail").status == 400);
+  CHECK(get("/v1/explain/a.test?live=yes").status == 400);
+  CHECK_FALSE(routes.find("GET", "/v1/explain/a.test?lief=1").has_value());
+  CHECK_FALSE(routes.find("GET", "/v1/explain/").has_value());
+  CHECK_FALSE(routes.find("POST", "/v1/explain/a.test").has_value());
 }
 
 TEST_CASE("the kept answer of a destination is found in every spelling of its key") {

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/http_server.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "lookup/waiting.h"
+
+namespace sealane {
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+/// Octets read at a time.
+constexpr std::size_t kHttpRead = 16 * 1024;
+
+std::string_view words_of(unsigned status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 409:
+      return "Conflict";
+    case 411:
+      return "Length Required";
+    case 413:
+      return "Payload Too Large";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Unnamed";
+  }
+}
+
+std::string head_text(const HttpResponse& response, bool keep_alive, std::string_view length) {
+  const bool lines = response.pieces != nullptr;
+  return fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: application/{}\r\n{}Cache-Control: no-store\r\n"
+      "Connection: {}\r\n{}\r\n",
+      response.status, words_of(response.status), lines ? "x-ndjson" : "json", length,
+      keep_alive ? "keep-alive" : "close", response.more_head);
+}
+
+std::optional<HttpPeer> peer_of(Socket& socket) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0 ||
+      credentials.pid == 0) {
+    return std::nullopt;
+  }
+  return HttpPeer{credentials.uid, credentials.pid};
+}
+
+/// The client has closed, and will read nothing more.  Over TCP that looks like a client that has
+/// sent all it has to send; on a unix socket it does not.
+bool has_left(Socket& socket, bool is_unix) {
+  pollfd look{socket.native_handle(), 0, 0};
+  ::poll(&look, 1, 0);
+  if ((look.revents & (POLLHUP | POLLERR)) != 0) return true;
+  char octet = 0;
+  return !is_unix && ::recv(look.fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+void log_change(const HttpRequest& request, const HttpResponse& response) {
+  if (request.method == "GET") return;
+  log(Severity::notice, "admin_change",
+      {{"method", request.method},
+       {"path", request.path},
+       {"status", std::to_string(response.status)},
+       {"uid", request.peer ? std::to_string(request.peer->user) : "unknown"},
+       {"pid", request.peer ? std::to_string(request.peer->process) : "unknown"}});
+}
+
+}  // namespace
+
+struct HttpServer::Connection {
+  Connection(Socket taken, const asio::any_io_executor& executor)
+      : socket(std::move(taken)), peer(peer_of(socket)), deadline(executor), pause(executor) {}
+  Socket socket;
+  const std::optional<HttpPeer> peer;
+  asio::steady_timer deadline;
+  asio::steady_timer pause;
+  std::string unread;
+};
+
+HttpServer::HttpServer(asio::any_io_executor executor, HttpLimits limits)
+    : executor_(std::move(executor)),
+      limits_(limits),
+      acceptor_(executor_, [this](Socket socket) { take(std::move(socket)); }) {}
+
+HttpServer::~HttpServer() = default;
+
+void HttpServer::start(std::vector<Listener> listeners) { acceptor_.start(std::move(listeners)); }
+
+void HttpServer::close() {
+  closing_ = true;
+  acceptor_.close();
+  for (const ConnectionPtr& connection : connections_) {
+    error_code ignored;
+    connection->socket.close(ignored);
+    connection->deadline.cancel();
+    connection->pause.cancel();
+  }
+}
+
+void HttpServer::take(Socket socket) {
+  if (connections_.size() >= limits_.connections) return;
+  auto connection = std::make_shared<Connection>(std::move(socket), executor_);
+  connections_.insert(connection);
+  spawn_detached(executor_, serve(connection), "http connection");
+}
+
+void HttpServer::be_patient(const ConnectionPtr& connection) const {
+  if (closing_) return;
+  connection->deadline.expires_after(limits_.patience);
+  connection->deadline.async_wait([watch = std::weak_ptr(connection)](error_code cancelled) {
+    const ConnectionPtr late = watch.lock();
+    error_code ignored;
+    if (!cancelled && late) late->socket.close(ignored);
+  });
+}
+
+Task<> HttpServer::serve(ConnectionPtr connection) {
+  try {
+    bool keep_alive = true;
+    while (keep_alive && !closing_) {
+      be_patient(connection);
+      auto serving = serve_one(connection);
+      keep_alive = co_await std::move(serving);
+    }
+  } catch (const std::exception& error) {
+    log(Severity::error, "http_threw", {{"what", error.what()}});
+  }
+  connection->deadline.cancel();
+  connections_.erase(connection);
+}
+
+/// One request and its response.  True if another may follow.
+Task<bool> HttpServer::serve_one(ConnectionPtr connection) {
+  HttpHeadReader reader;
+  auto reading = read_head(connection, reader);
+  const Progress progress = co_await std::move(reading);
+  if (progress == Progress::need_more) co_return false;
+  HttpHead head;
+  if (progress != Progress::done) {
+    HttpResponse refusal = progress == Progress::too_large
+                               ? HttpResponse::error(431, "head too large")
+                               : HttpResponse::error(400, "not a request: " + reader.problem());
+    auto refusing = respond(connection, std::move(refusal), head);
+    co_return co_await std::move(refusing);
+  }
+
+  head = reader.head();
+  auto match = routes_.find(head.method, head.target);
+  HttpResponse response;
+  if (head.chunked) {
+    response = HttpResponse::error(411, "a body has a Content-Length");
+  } else if (!match) {
+    response = std::move(match.error());
+  } else if (head.content_length > match->route->max_body) {
+    response = match->route->max_body == 0
+                   ? HttpResponse::error(413, "no request here has a body")
+                   : HttpResponse::error(413, fmt::format("a body has at most {} octets: send it "
+                                                          "in parts",
+                                                          match->route->max_body));
+  } else {
+    auto taking = read_body(connection, head, match->request.body);
+    const bool whole = co_await std::move(taking);
+    if (!whole) co_return false;
+    match->request.peer = connection->peer;
+    auto answering = answer(*match->route, std::move(match->request));
+    response = co_await std::move(answering);
+    head.content_length = 0;  // it has been read
+  }
+  // What is left of an unread body would be taken for a request.
+  if (head.chunked || head.content_length > 0) head.keep_alive = false;
+  auto responding = respond(connection, std::move(response), head);
+  co_return co_await std::move(responding);
+}
+
+Task<bool> HttpServer::read_more(ConnectionPtr connection) {
+  std::string& unread = connection->unread;
+  const std::size_t before = unread.size();
+  unread.resize(before + kHttpRead);
+  error_code error;
+  const std::size_t read =
+      co_await connection->socket.async_read_some(asio::buffer(unread.data() + before, kHttpRead),
+                                                  asio::redirect_error(asio::use_awaitable, error));
+  unread.resize(before + read);
+  co_return !error;
+}
+
+/// need_more: the connection has ended.
+Task<HttpServer::Progress> HttpServer::read_head(ConnectionPtr connection, HttpHeadReader& reader) {
+  for (;;) {
+    const Progress progress = reader.take(connection->unread);
+    if (progress != Progress::need_more) co_return progress;
+    auto reading = read_more(connection);
+    const bool more = co_await std::move(reading);
+    if (!more) co_return Progress::need_more;
+  }
+}
+
+/// False if the connection ended before the body did.
+Task<bool> HttpServer::read_body(ConnectionPtr connection, const HttpHead& head,
+                                 std::string& body) {
+  const auto length = static_cast<std::size_t>(head.content_length);
+  if (head.expects_continue && connection->unread.size() < length) {
+    auto asking = send(connection, "HTTP/1.1 100 Continue\r\n\r\n");
+    const bool sent = co_await std::move(asking);
+    if (!sent) co_return false;
+  }
+  while (connection->unread.size() < length) {
+    auto reading = read_more(connection);
+    const bool more = co_await std::move(reading);
+    if (!more) co_return false;
+  }
+  body = connection->unread.substr(0, length);
+  connection->unread.erase(0, length);
+  co_return true;
+}
+
+Task<HttpResponse> HttpServer::answer(const HttpRoute& route, HttpRequest request) const {
+  HttpRequest asked = request;
+  asked.body.clear();
+  HttpResponse response = HttpResponse::error(500, "a bug: see the log");
+  try {
+    auto handling = route.handler(std::move(request));
+    response = co_await std::move(handling);
+  } catch (const std::exception& error) {
+    log(Severity::error, "http_threw", {{"path", asked.path}, {"what", error.what()}});
+  }
+  log_change(asked, response);
+  co_return response;
+}
+
+Task<bool> HttpServer::send(ConnectionPtr connection, std::string octets) const {
+  error_code error;
+  co_await asio::async_write(connection->socket, asio::buffer(octets),
+                             asio::redirect_error(asio::use_awaitable, error));
+  co_return !error;
+}
+
+/// True if another request may follow.
+Task<bool> HttpServer::respond(ConnectionPtr connection, HttpResponse response,
+                               HttpHead head) const {
+  const bool chunked = response.pieces && head.takes_chunks;
+  const bool keep_alive = head.keep_alive && (chunked || !response.pieces);
+  std::string length = fmt::format("Content-Length: {}\r\n", response.body.size() + 1);
+  if (response.pieces) length = chunked ? "Transfer-Encoding: chunked\r\n" : "";
+  std::string octets = head_text(response, keep_alive, length);
+  if (!response.pieces) octets += response.body + '\n';
+  auto sending = send(connection, std::move(octets));
+  bool sent = co_await std::move(sending);
+  if (sent && response.pieces) {
+    auto streaming = stream(connection, std::move(response.pieces), chunked);
+    sent = co_await std::move(streaming);
+  }
+  co_return sent&& keep_alive;
+}
+
+/// True if all of it was sent.
+Task<bool> HttpServer::stream(ConnectionPtr connection, HttpPieces pieces, bool chunked) const {
+  while (!closing_) {
+    be_patient(connection);
+    auto asking = pieces();
+    const std::optional<std::string> piece = co_await std::move(asking);
+    if (closing_) co_return false;
+    if (piece && piece->empty()) {
+      if (has_left(connection->socket, connection->peer.has_value())) co_return false;
+      error_code woken;
+      connection->pause.expires_after(kHttpPoll);
+      co_await connection->pause.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+      continue;
+    }
+    std::string octets = piece.value_or("");
+    if (chunked) octets = fmt::format("{:x}\r\n{}\r\n", octets.size(), octets);
+    auto sending = send(connection, std::move(octets));
+    const bool sent = co_await std::move(sending);
+    if (!sent || !piece) co_return sent;
+  }
+  co_return false;
+}
+
+}  // namespace sealane
