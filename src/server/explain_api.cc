@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/explain_api.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <utility>
@@ -50,7 +53,7 @@ ExplainedAnswer decided(const DialectWords& words, const Verdict& verdict,
 
 }  // namespace
 
-std::vector<DialectWords> socketmap_words() {
+std::vector<DialectWords> dialect_words() {
   std::vector<DialectWords> all;
   for (const Dialect dialect : kDialects) {
     std::vector<std::string> names = map_names(dialect);
@@ -68,9 +71,20 @@ ExplainApi::ExplainApi(boost::asio::any_io_executor lookup, Explain explain,
       clock_(clock),
       words_(std::move(words)) {}
 
-bool ExplainApi::knows(Dialect dialect) const {
-  return std::any_of(words_.begin(), words_.end(),
-                     [dialect](const DialectWords& words) { return words.dialect == dialect; });
+std::optional<Dialect> ExplainApi::named(std::string_view name) const {
+  for (const DialectWords& words : words_) {
+    const auto& names = words.names;
+    if (std::find(names.begin(), names.end(), name) != names.end()) return words.dialect;
+  }
+  return std::nullopt;
+}
+
+std::string ExplainApi::known_names() const {
+  std::vector<std::string> names;
+  for (const DialectWords& words : words_) {
+    names.insert(names.end(), words.names.begin(), words.names.end());
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 Task<std::string> ExplainApi::explain(std::string key, std::optional<Dialect> only, bool live) {
@@ -122,10 +136,9 @@ namespace {
 Task<HttpResponse> respond(std::shared_ptr<ExplainApi> api, HttpRequest request) {
   std::optional<Dialect> only;
   if (request.parameters.contains("dialect")) {
-    only = dialect_named(request.parameter("dialect"));
-    const bool is_known = only && api->knows(*only);
-    if (!is_known) {
-      co_return HttpResponse::error(400, "unknown dialect; there are " + known_map_names());
+    only = api->named(request.parameter("dialect"));
+    if (!only) {
+      co_return HttpResponse::error(400, "unknown dialect; there are " + api->known_names());
     }
   }
   const std::string_view live = request.parameter("live");

@@ -27,8 +27,8 @@ struct DialectWords {
   AnswerCache::Format format;
 };
 
-/// Postfix's and Sendmail's.
-std::vector<DialectWords> socketmap_words();
+/// Of every dialect that is served, in the order of kDialects.
+std::vector<DialectWords> dialect_words();
 
 /// Lives on the serving thread; must outlive the last handler of its executor.
 class ExplainApi {
@@ -37,10 +37,12 @@ class ExplainApi {
   using Explain = std::function<Task<Explanation>(std::string key, bool live)>;
 
   ExplainApi(boost::asio::any_io_executor lookup, Explain explain, const AnswerCache& cache,
-             const Clock& clock, std::vector<DialectWords> words = socketmap_words());
+             const Clock& clock, std::vector<DialectWords> words = dialect_words());
 
-  /// Whether there are answers of this dialect.
-  bool knows(Dialect dialect) const;
+  /// The dialect that is asked for by this name.
+  std::optional<Dialect> named(std::string_view name) const;
+  /// "postfix, QUERY, …"
+  std::string known_names() const;
 
   /// The explanation as JSON, printable ASCII.  `only`: with the answer of this dialect alone.
   /// Ends within the budget of a lookup.

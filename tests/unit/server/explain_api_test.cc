@@ -38,7 +38,7 @@ TEST_CASE("every dialect's reply is the one that the cache hands out") {
   House house;
   for (const char* key : {"a.test", "[mx.a.test]", "a.test:587", ".a.test", "nobody.test"}) {
     const json::object explained = house.explain(key, true);
-    for (const DialectWords& words : socketmap_words()) {
+    for (const DialectWords& words : dialect_words()) {
       CAPTURE(words.names.front());
       const std::string reply = house.ask(key, words.dialect);
       CHECK(
@@ -84,8 +84,8 @@ TEST_CASE("one dialect alone can be asked for") {
   const json::array& answers = explained.at("known").at("answers").as_array();
   REQUIRE(answers.size() == 1);
   CHECK(text(answers.front().at("reply")) == "OK enforce");
-  CHECK(house.api->knows(Dialect::postfix));
-  CHECK_FALSE(house.api->knows(Dialect::exim));
+  CHECK(house.api->named("QUERYwithTLSRPT") == Dialect::postfix_tlsrpt);
+  CHECK_FALSE(house.api->named("qmail").has_value());
 }
 
 TEST_CASE("the names of a dialect begin with its own") {
