@@ -261,7 +261,8 @@ Task<Explanation> PolicyFinder::Impl::explain(std::string key, bool live) {
 
 Task<> PolicyFinder::Impl::look_into(std::optional<Look>& look, NextHop next_hop,
                                      Explanation explained, bool fresh) {
-  look = co_await look_closely(std::move(next_hop), std::move(explained), fresh);
+  auto looking = look_closely(std::move(next_hop), std::move(explained), fresh);
+  look = co_await std::move(looking);
 }
 
 Task<Look> PolicyFinder::Impl::look_closely(NextHop next_hop, Explanation explained, bool fresh) {

@@ -438,7 +438,9 @@ Task<StsSight> StsLookup::Impl::look_again(Domain domain) {
     StsSight unknown{finding(*slot), {}};
     co_return unknown;
   }
-  co_return co_await sealane::look_again(slot->entry, domain, resolver_, fetcher_, clock_, health_);
+  auto looking = sealane::look_again(slot->entry, domain, resolver_, fetcher_, clock_, health_);
+  StsSight sight = co_await std::move(looking);
+  co_return sight;
 }
 
 Task<Refreshed> StsLookup::Impl::refresh(Domain domain) {
