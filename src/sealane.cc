@@ -8,29 +8,46 @@
 #include <vector>
 
 #include "base/text.h"
+#include "cli/cache.h"
+#include "cli/console.h"
+#include "cli/events.h"
 #include "cli/explain.h"
 #include "cli/lint.h"
 #include "cli/query.h"
-#include "cli/terminal.h"
+#include "cli/status.h"
 
 namespace {
 
 constexpr const char* kUsage =
     "Usage: sealane VERB [ARGUMENT]...\n"
     "\n"
-    "  query KEY [--dialect NAME] [--admin unix:PATH] [--json]\n"
+    "  query KEY [--dialect NAME]\n"
     "      what the daemon answers to a next-hop; exit 0 OK, 1 NOTFOUND, 3 TEMP\n"
-    "  explain KEY [--dialect NAME] [--live] [--admin unix:PATH] [--json]\n"
+    "  explain KEY [--dialect NAME] [--live]\n"
     "      why it answers so; --live: what new lookups find, and the difference\n"
-    "  status [--admin unix:PATH] [--json]\n"
-    "      how the daemon does\n"
+    "  status [--watch]\n"
+    "      how the daemon does; exit 1 if something is wrong\n"
+    "  events [DOMAIN] [--follow] [--last N] [--severity NAME]\n"
+    "      what happened to the protection of domains\n"
+    "  cache list [--mode MODE] [--failing] [--older-than SPAN] [--expires-in SPAN]\n"
+    "             [--after DOMAIN] [--limit N]\n"
+    "  cache show DOMAIN\n"
+    "  cache refresh DOMAIN\n"
+    "  cache purge DOMAIN [--force]\n"
+    "  cache stats\n"
+    "      the memory of MTA-STS policies\n"
+    "  cache warm FILE|-\n"
+    "  cache export\n"
+    "  cache import FILE|- [--from postfix-tlspol|mta-sts-resolver]\n"
+    "      fills it ahead of mail, or from another one\n"
     "  lint sts-policy FILE|- [--json]\n"
     "  lint sts-record TEXT [--json]\n"
     "  lint tlsa \"U S M HEX\"... [--json]\n"
     "      judges what a domain publishes, offline; exit 0 valid, 1 not\n"
-    "  --help, --version\n";
+    "  --help, --version\n"
+    "\n"
+    "All but lint ask the daemon: [--admin unix:PATH] [--json]\n";
 
-constexpr int kWrongUsage = 2;
 constexpr int kInternalError = 3;
 
 int run(std::span<const std::string> words) {
@@ -44,15 +61,16 @@ int run(std::span<const std::string> words) {
     return 0;
   }
   const auto rest = words.empty() ? words : words.subspan(1);
-  if (verb == "explain") {
-    return sealane::explain_command(rest, sealane::wants_colour(), std::cout, std::cerr);
-  }
+  sealane::Console console = sealane::Console::standard();
   if (verb == "query") return sealane::query_command(rest, std::cout, std::cerr);
-  if (verb == "status") return sealane::status_command(rest, std::cout, std::cerr);
+  if (verb == "explain") return sealane::explain_command(rest, console);
+  if (verb == "status") return sealane::status_command(rest, console);
+  if (verb == "events") return sealane::events_command(rest, console);
+  if (verb == "cache") return sealane::cache_command(rest, console);
   if (verb == "lint") return sealane::lint_command(rest, std::cin, std::cout, std::cerr);
   if (!verb.empty()) std::cerr << "sealane: there is no verb " << sealane::escape(verb) << '\n';
   std::cerr << kUsage;
-  return kWrongUsage;
+  return sealane::kWrongUsage;
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ class Paint {
 /// Standard output is a terminal that shows colours, and NO_COLOR is unset or empty.
 bool wants_colour();
 
-/// Printable ASCII: other octets become \xNN; what exceeds `limit` octets is cut and counted.
+/// Characters that print themselves; the octets of others (controls, marks of direction, what is
+/// invisible or no UTF-8) become \xNN.  What exceeds `limit` octets is cut and counted.
 std::string for_terminal(std::string_view text, std::size_t limit = kMaxShownText);
 
 /// "52 s", "12 min", "3 h 5 min", "6 d 23 h".

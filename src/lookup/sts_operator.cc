@@ -48,8 +48,24 @@ std::string_view name_of(Imported outcome) {
   return "?";
 }
 
-/// Returns when nothing is under way for the domain.
-Task<> StsOperator::landing(StsSlotPtr slot) {
+/// The domain's place in memory, loaded, after what is under way has ended or `until` has passed.
+/// Places come and go while one waits: this one is the one that others find.
+Task<StsSlotPtr> StsOperator::slot_of(Domain domain, Deadline until) {
+  for (;;) {
+    StsSlotPtr slot = slots_.quiet(domain);
+    co_await work_.load(slot);
+    while (slot->in_flight && std::chrono::steady_clock::now() < until) {
+      co_await slot->changed.wait_until(until);
+    }
+    const bool held = slots_.find(domain.text()) == slot;
+    if (!slot->loaded) release(slot);
+    if (held || !slot->loaded) co_return slot;
+  }
+}
+
+Task<> StsOperator::fly(StsSlotPtr slot) {
+  slot->unnoted_question = true;
+  work_.start(slot);
   while (slot->in_flight) co_await slot->changed.wait_until(Deadline::max());
 }
 
@@ -60,8 +76,7 @@ void StsOperator::release(const StsSlotPtr& slot) {
 
 Task<StsLook> StsOperator::ask_ahead(Domain domain) {
   const auto owner = work_.owner();
-  const StsSlotPtr slot = slots_.quiet(domain);
-  co_await work_.load(slot);
+  const StsSlotPtr slot = co_await slot_of(domain, Deadline::min());
   StsLook look;
   look.known = slot->loaded && slot->entry.has_policy(clock_);
   if (look.known) {
@@ -73,9 +88,7 @@ Task<StsLook> StsOperator::ask_ahead(Domain domain) {
     }
     if (!problem.empty()) look.outcome = Refreshed::own_fault;
   } else if (slot->loaded) {
-    slot->unnoted_question = true;
-    work_.start(slot);
-    co_await landing(slot);
+    co_await fly(slot);
     look.outcome = slot->outcome;
   } else {
     look.outcome = Refreshed::own_fault;
@@ -87,18 +100,14 @@ Task<StsLook> StsOperator::ask_ahead(Domain domain) {
 
 Task<StsLook> StsOperator::look_now(Domain domain) {
   const auto owner = work_.owner();
-  const StsSlotPtr slot = slots_.quiet(domain);
-  co_await work_.load(slot);
-  co_await landing(slot);
+  const StsSlotPtr slot = co_await slot_of(domain, Deadline::max());
   StsLook look;
   look.known = slot->loaded && slot->entry.has_policy(clock_);
   look.outcome = Refreshed::own_fault;
   if (slot->loaded) {
-    slot->unnoted_question = true;
     slot->demanded = true;
     slot->entry.demand_fetch(clock_);
-    work_.start(slot);
-    co_await landing(slot);
+    co_await fly(slot);
     slot->demanded = false;
     look.outcome = slot->outcome;
   }
@@ -109,8 +118,7 @@ Task<StsLook> StsOperator::look_now(Domain domain) {
 
 Task<Result<StsPurged>> StsOperator::purge(Domain domain) {
   const auto owner = work_.owner();
-  const StsSlotPtr slot = slots_.quiet(domain);
-  co_await work_.load(slot);
+  const StsSlotPtr slot = co_await slot_of(domain, Deadline::min());
   if (!slot->loaded) co_return failure("{}", slot->load_error);
   StsPurged purged;
   purged.known = slot->kept || slot->entry.has_stored();
@@ -145,12 +153,8 @@ Task<Imported> StsOperator::import(StsImport what) {
   const auto owner = work_.owner();
   const Result<StsPolicy> policy = parse_sts_policy(what.policy.body);
   if (!policy || policy->max_age == std::chrono::seconds{0}) co_return Imported::invalid;
-  const StsSlotPtr slot = slots_.quiet(what.domain);
-  co_await work_.load(slot);
   const Deadline until = std::chrono::steady_clock::now() + kImportPatience;
-  while (slot->in_flight && std::chrono::steady_clock::now() < until) {
-    co_await slot->changed.wait_until(until);
-  }
+  const StsSlotPtr slot = co_await slot_of(what.domain, until);
   if (slot->in_flight) co_return Imported::busy;
   if (!slot->loaded) co_return Imported::not_stored;
 

@@ -17,6 +17,7 @@
 #include "lookup/sts_saver.h"
 #include "lookup/sts_slots.h"
 #include "lookup/sts_troubles.h"
+#include "lookup/waiting.h"
 #include "policy/sts_finding.h"
 
 namespace sealane {
@@ -95,7 +96,8 @@ class StsOperator {
   Task<Result<std::optional<StsMemory>>> peek(Domain domain);
 
  private:
-  Task<> landing(StsSlotPtr slot);
+  Task<StsSlotPtr> slot_of(Domain domain, Deadline until);
+  Task<> fly(StsSlotPtr slot);
   void release(const StsSlotPtr& slot);
   std::optional<Imported> objection(const StsEntry& entry, const StsPolicy& policy,
                                     const StoredPolicy& offered) const;

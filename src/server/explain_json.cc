@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/explain_json.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/utc.h"
 #include "policy/overrides.h"
 #include "policy/situation.h"
 #include "server/explain_diff.h"
@@ -21,10 +21,8 @@ using std::chrono::sys_seconds;
 
 namespace {
 
-std::string utc(sys_seconds time) { return fmt::format("{:%FT%TZ}", time); }
-
 json::value utc_or_null(const std::optional<sys_seconds>& time) {
-  return time ? json::value(utc(*time)) : json::value(nullptr);
+  return time ? json::value(utc_text(*time)) : json::value(nullptr);
 }
 
 json::value seconds_or_null(const std::optional<seconds>& span) {
@@ -105,8 +103,8 @@ json::value dane_json(const Look& look, std::uint16_t port) {
 json::value streak_json(const ErrorStreak& streak) {
   if (streak.count == 0) return nullptr;
   return json::object{{"count", streak.count},
-                      {"first", utc(streak.first)},
-                      {"last", utc(streak.last)},
+                      {"first", utc_text(streak.first)},
+                      {"last", utc_text(streak.last)},
                       {"text", step_text(streak.text)},
                       {"beyond_bound", streak.beyond_bound()}};
 }
@@ -119,8 +117,8 @@ json::value policy_json(const StsView& view) {
                    {"left", view.policy_left.count()}, {"stored", view.memory.policy.has_value()}};
   const auto& stored = view.memory.policy;
   out["id"] = stored ? escape(stored->id) : escape(view.memory.txt_id);
-  out["fetched"] = stored ? json::value(utc(stored->fetched)) : json::value(nullptr);
-  out["expires"] = stored ? json::value(utc(stored->expires)) : json::value(nullptr);
+  out["fetched"] = stored ? json::value(utc_text(stored->fetched)) : json::value(nullptr);
+  out["expires"] = stored ? json::value(utc_text(stored->expires)) : json::value(nullptr);
   add_list(out, "mx", policy.mx, kMaxExplainedMx,
            [](const MxPattern& pattern) { return pattern.text(); });
   add_list(out, "lines", policy.lines, kMaxExplainedLines,
@@ -262,7 +260,7 @@ json::object explanation_json(const Explanation& explanation, const ExplainedLoo
   const auto* next_hop = std::get_if<NextHop>(&explanation.parsed);
   const std::uint16_t port = next_hop ? next_hop->port : kSmtpPort;
   json::object out{{"key", escape(explanation.key, kMaxKeyLength)},
-                   {"time", utc(now)},
+                   {"time", utc_text(now)},
                    {"next_hop", next_hop_json(explanation)}};
   if (next_hop == nullptr) out["no_destination"] = std::get<NoNextHop>(explanation.parsed).text;
   out["settings"] = json::object{{"default_level", name_of_level(settings.default_level)},

@@ -66,10 +66,10 @@ std::string head_text(const HttpResponse& response, bool keep_alive, std::string
 std::optional<HttpPeer> peer_of(Socket& socket) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
-  if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0 ||
-      credentials.pid == 0) {
-    return std::nullopt;
-  }
+  const int got =
+      ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size);
+  const bool is_unix = got == 0 && credentials.uid != static_cast<uid_t>(-1);
+  if (!is_unix) return std::nullopt;
   return HttpPeer{credentials.uid, credentials.pid};
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sealane query` and `sealane status` against the real admin API, and against a daemon that lies.
+// `sealane query` against the real admin API, and against a daemon that lies.
 #include "cli/query.h"
 
 #include <fcntl.h>
@@ -65,12 +65,6 @@ Outcome query(const std::vector<std::string>& words) {
   std::ostringstream err;
   const int status = query_command(words, out, err);
   return {status, out.str(), err.str()};
-}
-Outcome status(const std::vector<std::string>& words) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const int code = status_command(words, out, err);
-  return {code, out.str(), err.str()};
 }
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -146,6 +140,19 @@ TEST_CASE("nothing that a terminal might obey is printed") {
   CHECK(shown.out == "OK \\x1b[2J\\xc2\\x9b\\x0a\\x\n");
 }
 
+TEST_CASE("text that harms nobody is printed as it is") {
+  const AdminHouse house;
+  const Outcome shown =
+      query({"b\xc3\xbc"
+             "cher.test",
+             "--json", "--admin", house.address()});
+  CHECK(contains(shown.out,
+                 "b\xc3\xbc"
+                 "cher.test"));
+  const Liar liar("HTTP/1.1 200 OK\r\n\r\n{\"status\":\"OK\",\"reply\":\"OK b\xc3\xbc\"}");
+  CHECK(query({"a.test", "--admin", liar.address()}).out == "OK b\xc3\xbc\n");
+}
+
 TEST_CASE("an answer that is not the daemon's ends with 3") {
   for (const char* octets :
        {"", "SSH-2.0-x\r\n", "HTTP/1.1 200 OK\r\n\r\nnot json", "HTTP/1.1 200 OK\r\n\r\n[]",
@@ -154,17 +161,4 @@ TEST_CASE("an answer that is not the daemon's ends with 3") {
     const Liar liar(octets);
     CHECK(query({"a.test", "--admin", liar.address()}).status == 3);
   }
-}
-
-TEST_CASE("status prints one counter a line, or JSON") {
-  const AdminHouse house;
-  query({"a.test", "--admin", house.address()});
-  const Outcome text = status({"--admin", house.address()});
-  CHECK(text.status == 0);
-  CHECK(contains(text.out, "version " SEALANE_VERSION "\n"));
-  CHECK(contains(text.out, "cache.lookups 1\n"));
-  const Outcome json = status({"--admin", house.address(), "--json"});
-  CHECK(boost::json::parse(json.out).at("cache").at("lookups").as_int64() == 1);
-  CHECK(status({"--admin", "unix:/nonexistent/x"}).status == 3);
-  CHECK(status({"a.test"}).status == 2);
 }

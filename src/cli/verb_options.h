@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words behind a verb: its own options, and those that each client of the daemon has.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "server/config.h"
+
+namespace sealane {
+
+class VerbOptions {
+ public:
+  /// `values` and flags must outlive parse().
+  VerbOptions& flag(std::string name, bool& value);
+  VerbOptions& text(std::string name, std::optional<std::string>& value);
+
+  /// Reads all words; between `least` and `most` of them are operands.  Fails on wrong usage.
+  Result<void> parse(std::span<const std::string> words, std::size_t least, std::size_t most);
+
+  std::vector<std::string> operands;
+  std::string admin{kDefaultAdmin};  ///< --admin
+  bool as_json = false;              ///< --json
+
+ private:
+  std::vector<std::pair<std::string, bool*>> flags_;
+  std::vector<std::pair<std::string, std::optional<std::string>*>> texts_;
+};
+
+/// "90", "90s", "30m", "12h", "7d", "2w": a span of time.
+std::optional<std::chrono::seconds> parse_span(std::string_view text);
+
+}  // namespace sealane
