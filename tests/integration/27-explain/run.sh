@@ -84,13 +84,14 @@ rezone time-none.unsigned '-\sTXT\s' "+_mta-sts.time-none.unsigned. IN TXT $long
 is "the TXT record is there" 250 \
   "$(dig +tcp +short @127.0.0.1 _mta-sts.time-none.unsigned TXT | grep -o '" "\|"$' | wc -l)"
 hostile time-none.unsigned
+# (Unsigned: Unbound cannot check the signature of half as many.)
 many=()
-for i in {1..2300}; do many+=("+time-no-tlsa.test. IN MX $i m$i.test."); done
-rezone time-no-tlsa.test "${many[@]}"
-is "the MX records are there" 2301 "$(dig +tcp +short @127.0.0.1 time-no-tlsa.test MX | wc -l)"
-hostile time-no-tlsa.test
-explain time-no-tlsa.test
-ok "their number is told" says '2301 MX hosts, more than 50'
+for i in {1..2300}; do many+=("+time-none.unsigned. IN MX $i m$i.test."); done
+rezone time-none.unsigned "${many[@]}"
+is "the MX records are there" 2301 "$(dig +tcp +short @127.0.0.1 time-none.unsigned MX | wc -l)"
+told() { explain time-none.unsigned && says '2301 MX hosts, more than 50'; }
+ok "their number is told" wait_for 15 told  # as soon as what is known of before is over
+hostile time-none.unsigned
 
 # Colours are for a terminal, and not for everybody.
 NO_COLOR=1 TERM=xterm tool terminal "$OUT.tty" "$SEALANE" explain dane-good.test \
