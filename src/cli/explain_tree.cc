@@ -225,8 +225,7 @@ void Tree::txt(const json::object& txt) {
   const std::string_view problem = text_at(txt, "problem");
   if (!problem.empty()) text += fmt::format(": {}", problem);
   if (has_number(txt, "age")) {
-    text += fmt::format("; looked up {} ago, TTL {}", span_text(seconds{number_at(txt, "age")}),
-                        span_text(seconds{number_at(txt, "ttl")}));
+    text += "; " + left_text(number_at(txt, "ttl") - number_at(txt, "age"));
   } else {
     text = "not looked up";
   }
