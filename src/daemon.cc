@@ -40,6 +40,7 @@
 #include "lookup/sts_lookup.h"
 #include "lookup/waiting.h"
 #include "server/answer_cache.h"
+#include "server/explain_api.h"
 #include "server/http_server.h"
 #include "server/override_loader.h"
 #include "server/postfix_reply.h"
@@ -221,6 +222,10 @@ Result<void> Daemon::Impl::build() {
   socketmap_ = std::make_unique<SocketmapServer>(serving_.get_executor(), *cache_);
   admin_ = std::make_unique<HttpServer>(serving_.get_executor());
   add_admin_routes(*admin_, admin_parts());
+  admin_->add(explain_route(std::make_shared<ExplainApi>(
+      lookup_.get_executor(),
+      [this](std::string key, bool live) { return finder_->explain(std::move(key), live); },
+      *cache_, clock_)));
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "cli/cache.h"
 #include "cli/console.h"
 #include "cli/events.h"
+#include "cli/explain.h"
 #include "cli/lint.h"
 #include "cli/override.h"
 #include "cli/query.h"
@@ -25,6 +26,8 @@ constexpr const char* kUsage =
     "\n"
     "  query KEY [--dialect NAME]\n"
     "      what the daemon answers to a next-hop; exit 0 OK, 1 NOTFOUND, 3 TEMP\n"
+    "  explain KEY [--dialect NAME] [--live]\n"
+    "      why it answers so; --live: what new lookups find, and the difference\n"
     "  status [--watch]\n"
     "      how the daemon does; exit 1 if something is wrong\n"
     "  events [DOMAIN] [--follow] [--last N] [--severity NAME]\n"
@@ -71,6 +74,7 @@ int run(std::span<const std::string> words) {
   const auto rest = words.empty() ? words : words.subspan(1);
   sealane::Console console = sealane::Console::standard();
   if (verb == "query") return sealane::query_command(rest, std::cout, std::cerr);
+  if (verb == "explain") return sealane::explain_command(rest, console);
   if (verb == "status") return sealane::status_command(rest, console);
   if (verb == "events") return sealane::events_command(rest, console);
   if (verb == "cache") return sealane::cache_command(rest, console);

@@ -29,20 +29,63 @@ std::size_t utf8_sequence(std::string_view text) {
   return length;
 }
 
-}  // namespace
-
-std::string escape(std::string_view text, std::size_t limit) {
+std::string escaped(std::string_view text, std::size_t limit, bool keeps_backslash) {
   const bool cut = text.size() > limit;
   std::string out;
   out.reserve(std::min(text.size(), limit) + 3);
   for (char c : text.substr(0, limit)) {
-    if (c >= ' ' && c <= '~' && c != '\\') {
+    const bool plain = c >= ' ' && c <= '~' && (c != '\\' || keeps_backslash);
+    if (plain) {
       out.push_back(c);
     } else {
       out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     }
   }
   if (cut) out += "...";
+  return out;
+}
+
+/// Of one well-formed sequence.
+std::uint32_t code_point(std::string_view sequence) {
+  const auto lead = static_cast<unsigned char>(sequence.front());
+  if (sequence.size() == 1) return lead;
+  std::uint32_t value = lead & (0xffU >> (sequence.size() + 1));
+  for (char c : sequence.substr(1)) value = value << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+  return value;
+}
+
+void add_json_escape(std::string& out, std::uint32_t value) {
+  if (value < 0x10000) {
+    out += fmt::format("\\u{:04x}", value);
+    return;
+  }
+  const std::uint32_t rest = value - 0x10000;
+  out += fmt::format("\\u{:04x}\\u{:04x}", 0xd800 + (rest >> 10), 0xdc00 + (rest & 0x3ff));
+}
+
+}  // namespace
+
+std::string escape(std::string_view text, std::size_t limit) { return escaped(text, limit, false); }
+
+std::string escape_again(std::string_view text, std::size_t limit) {
+  return escaped(text, limit, true);
+}
+
+std::string ascii_json(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto first = static_cast<unsigned char>(text.front());
+    const std::size_t length = utf8_sequence(text);
+    if (first >= ' ' && first <= '~') {
+      out.push_back(text.front());
+    } else if (length == 0) {
+      out += "\\ufffd";
+    } else {
+      add_json_escape(out, code_point(text.substr(0, length)));
+    }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
   return out;
 }
 

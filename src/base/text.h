@@ -19,6 +19,13 @@ inline constexpr std::size_t kMaxForeignText = 256;
 /// and the backslash, become \xNN; what exceeds `limit` octets is cut and marked with "...".
 std::string escape(std::string_view text, std::size_t limit = kMaxForeignText);
 
+/// The same for text of which the foreign parts are escaped already: backslashes stay.
+std::string escape_again(std::string_view text, std::size_t limit = kMaxForeignText);
+
+/// Rewrites a JSON text so that it is printable ASCII with the same meaning: other characters,
+/// which only strings can hold, become \uXXXX; octets that are no UTF-8 become U+FFFD.
+std::string ascii_json(std::string_view text);
+
 /// Folds A-Z to a-z and leaves every other octet alone.
 std::string lower_ascii(std::string_view text);
 

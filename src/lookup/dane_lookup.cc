@@ -105,7 +105,18 @@ struct DaneLookup::Addresses {
   }
 };
 
-Task<DaneFinding> DaneLookup::find_mx(NextHop next_hop) {
+/// What all questions about one next-hop have in common.
+struct DaneLookup::Errand {
+  NextHop next_hop;
+  bool fresh = false;
+  bool own_fault = false;  ///< a lookup failed because of us
+
+  DnsQuestion question(const Domain& name, RrType type) const {
+    return {name, type, next_hop.text(), fresh};
+  }
+};
+
+Task<DaneFinding> DaneLookup::find_mx(NextHop next_hop, bool fresh) {
   DaneFinding finding;
   finding.ttl = std::chrono::hours{1};
   if (!next_hop.mx_lookup) {
@@ -115,9 +126,11 @@ Task<DaneFinding> DaneLookup::find_mx(NextHop next_hop) {
     finding.hosts.push_back(only_host(next_hop.domain));
     co_return finding;
   }
-  DnsQuestion question{next_hop.domain, RrType::mx, next_hop.text()};
+  const Errand errand{next_hop, fresh};
+  DnsQuestion question = errand.question(next_hop.domain, RrType::mx);
   const DnsReply reply = co_await resolver_.ask(std::move(question));
   finding.ttl = reply.ttl;
+  finding.mx_ttl = reply.ttl;
   finding.mx_secure = reply.secure && !reply.failed();
   switch (reply.status) {
     case DnsStatus::failed:
@@ -140,14 +153,14 @@ Task<DaneFinding> DaneLookup::find_mx(NextHop next_hop) {
   co_return finding;
 }
 
-Task<DaneFinding> DaneLookup::judge_hosts(NextHop next_hop, DaneFinding finding) {
-  bool own_fault = false;
+Task<DaneFinding> DaneLookup::judge_hosts(NextHop next_hop, DaneFinding finding, bool fresh) {
+  Errand errand{next_hop, fresh};
   std::vector<Task<>> judgements;
   for (HostFinding& host : finding.hosts) {
-    if (host.domain) judgements.push_back(judge_into(host, next_hop, own_fault));
+    if (host.domain) judgements.push_back(judge_into(host, errand));
   }
   co_await run_all(std::move(judgements));
-  finding.own_fault = finding.own_fault || own_fault;
+  finding.own_fault = finding.own_fault || errand.own_fault;
   for (const HostFinding& host : finding.hosts) {
     if (host.domain) shorten(finding.ttl, host.ttl);
   }
@@ -160,19 +173,22 @@ Task<DaneFinding> DaneLookup::judge_hosts(NextHop next_hop, DaneFinding finding)
   co_return finding;
 }
 
-void DaneLookup::note_address_failure(HostFinding& host, bool own_fault) {
+void DaneLookup::note_address_failure(HostFinding& host, const DnsReply& reply, bool fresh) {
   host.state = HostState::err;
   host.address_failed = true;
-  if (own_fault) return;  // that we were down says nothing about the host
+  host.reason = fmt::format("address lookup for {} failed ({})", host.name, escape(reply.why));
+  if (reply.own_fault) return;  // that we were down says nothing about the host
   if (address_errors_.size() >= kMaxFailingHosts) address_errors_.clear();
-  ErrorStreak& streak = address_errors_[host.name];
-  streak.note(clock_.wall(), {});
+  const auto known = address_errors_.find(host.name);
+  if (fresh && known == address_errors_.end()) return;
+  ErrorStreak& streak = fresh ? known->second : address_errors_[host.name];
+  if (!fresh) streak.note(clock_.wall(), {});
   host.address_bound_reached = streak.beyond_bound();
 }
 
-Task<> DaneLookup::judge_into(HostFinding& host, NextHop next_hop, bool& own_fault) {
+Task<> DaneLookup::judge_into(HostFinding& host, Errand& errand) {
   HostFinding unjudged = host;
-  host = co_await judge(std::move(unjudged), std::move(next_hop), own_fault);
+  host = co_await judge(std::move(unjudged), errand);
   if (!host.address_failed) address_errors_.erase(host.name);
 }
 
@@ -180,7 +196,7 @@ Task<> DaneLookup::ask_into(DnsReply& reply, DnsQuestion question) {
   reply = co_await resolver_.ask(std::move(question));
 }
 
-Task<DaneLookup::Addresses> DaneLookup::ask_addresses(Domain name, std::string for_key) {
+Task<DaneLookup::Addresses> DaneLookup::ask_addresses(Domain name, const Errand& errand) {
   std::vector<RrType> types;
   if (families_ != Families::ipv6) types.push_back(RrType::a);
   if (families_ != Families::ipv4) types.push_back(RrType::aaaa);
@@ -188,17 +204,16 @@ Task<DaneLookup::Addresses> DaneLookup::ask_addresses(Domain name, std::string f
   addresses.replies.resize(types.size());
   std::vector<Task<>> lookups;
   for (std::size_t i = 0; i < types.size(); ++i) {
-    DnsQuestion question{name, types[i], for_key};
-    lookups.push_back(ask_into(addresses.replies[i], std::move(question)));
+    lookups.push_back(ask_into(addresses.replies[i], errand.question(name, types[i])));
   }
   co_await run_all(std::move(lookups));
   co_return addresses;
 }
 
 // The order of the steps is the rule: it decides what an attacker gains by making one lookup fail.
-Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& own_fault) {
+Task<HostFinding> DaneLookup::judge(HostFinding host, Errand& errand) {
   const Domain name = *host.domain;
-  const Addresses addresses = co_await ask_addresses(name, next_hop.text());
+  const Addresses addresses = co_await ask_addresses(name, errand);
   host.ttl = std::chrono::hours{1};
   for (const DnsReply& reply : addresses.replies) {
     shorten(host.ttl, reply.ttl);
@@ -218,17 +233,17 @@ Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& ow
       bases.push_back(*expanded);
     }
     if (bases.empty() || bases.back() != name) bases.push_back(name);
-    co_return co_await find_tlsa(std::move(host), std::move(bases), std::move(next_hop), own_fault);
+    co_return co_await find_tlsa(std::move(host), std::move(bases), errand);
   }
   const DnsReply* insecure = addresses.with_addresses(false);
   if (insecure != nullptr && !insecure->aliases.empty()) {
     host.aliases = insecure->aliases;
-    DnsQuestion question{name, RrType::cname, next_hop.text()};
+    DnsQuestion question = errand.question(name, RrType::cname);
     const DnsReply alias = co_await resolver_.ask(std::move(question));
     shorten(host.ttl, alias.ttl);
     if (alias.failed()) {
       // The addresses are known, so an MTA can get there: this is no unreachable host.
-      own_fault = own_fault || alias.own_fault;
+      errand.own_fault = errand.own_fault || alias.own_fault;
       host.state = HostState::err;
       host.reason = failed_text(RrType::cname, name.text(), alias);
       co_return host;
@@ -236,8 +251,7 @@ Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& ow
     if (alias.secure && alias.status == DnsStatus::ok) {
       host.secure = true;
       std::vector<Domain> bases{name};
-      co_return co_await find_tlsa(std::move(host), std::move(bases), std::move(next_hop),
-                                   own_fault);
+      co_return co_await find_tlsa(std::move(host), std::move(bases), errand);
     }
   }
   if (insecure != nullptr) {
@@ -246,9 +260,8 @@ Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& ow
     co_return host;
   }
   if (const DnsReply* reply = addresses.failed()) {
-    own_fault = own_fault || reply->own_fault;
-    note_address_failure(host, reply->own_fault);
-    host.reason = fmt::format("address lookup for {} failed ({})", name.text(), escape(reply->why));
+    errand.own_fault = errand.own_fault || reply->own_fault;
+    note_address_failure(host, *reply, errand.fresh);
     co_return host;
   }
   host.state = HostState::dead;
@@ -257,19 +270,19 @@ Task<HostFinding> DaneLookup::judge(HostFinding host, NextHop next_hop, bool& ow
 }
 
 Task<HostFinding> DaneLookup::find_tlsa(HostFinding host, std::vector<Domain> bases,
-                                        NextHop next_hop, bool& own_fault) {
-  const std::string prefix = fmt::format("_{}._tcp", next_hop.port);
+                                        Errand& errand) {
+  const std::string prefix = fmt::format("_{}._tcp", errand.next_hop.port);
   host.state = HostState::none;
   host.reason = "no TLSA record";
   for (const Domain& base : bases) {
     const auto owner = base.below(prefix);
     if (!owner) continue;  // too long to exist
     host.tlsa_base = base;
-    DnsQuestion question{*owner, RrType::tlsa, next_hop.text()};
+    DnsQuestion question = errand.question(*owner, RrType::tlsa);
     const DnsReply reply = co_await resolver_.ask(std::move(question));
     shorten(host.ttl, reply.ttl);
     if (reply.failed()) {
-      own_fault = own_fault || reply.own_fault;
+      errand.own_fault = errand.own_fault || reply.own_fault;
       host.state = HostState::err;
       host.reason = failed_text(RrType::tlsa, owner->text(), reply);
       co_return host;

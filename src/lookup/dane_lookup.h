@@ -24,21 +24,23 @@ class DaneLookup {
       : resolver_(resolver), families_(families), clock_(clock) {}
 
   /// The MX step.  The hosts are named and ordered, but not judged yet (state `none`).
-  Task<DaneFinding> find_mx(NextHop next_hop);
+  /// `fresh`: look again, whatever the resolver remembers.
+  Task<DaneFinding> find_mx(NextHop next_hop, bool fresh = false);
 
-  /// Judges all hosts of a finding of find_mx(), side by side.
-  Task<DaneFinding> judge_hosts(NextHop next_hop, DaneFinding finding);
+  /// Judges all hosts of a finding of find_mx(), side by side.  What is looked at again for people
+  /// counts in no streak of failures.
+  Task<DaneFinding> judge_hosts(NextHop next_hop, DaneFinding finding, bool fresh = false);
 
  private:
   struct Addresses;
-  Task<> judge_into(HostFinding& host, NextHop next_hop, bool& own_fault);
-  Task<HostFinding> judge(HostFinding host, NextHop next_hop, bool& own_fault);
-  Task<Addresses> ask_addresses(Domain name, std::string for_key);
-  Task<HostFinding> find_tlsa(HostFinding host, std::vector<Domain> bases, NextHop next_hop,
-                              bool& own_fault);
+  struct Errand;
+  Task<> judge_into(HostFinding& host, Errand& errand);
+  Task<HostFinding> judge(HostFinding host, Errand& errand);
+  Task<Addresses> ask_addresses(Domain name, const Errand& errand);
+  Task<HostFinding> find_tlsa(HostFinding host, std::vector<Domain> bases, Errand& errand);
   Task<> ask_into(DnsReply& reply, DnsQuestion question);
 
-  void note_address_failure(HostFinding& host, bool own_fault);
+  void note_address_failure(HostFinding& host, const DnsReply& reply, bool fresh);
 
   Resolver& resolver_;
   Families families_;

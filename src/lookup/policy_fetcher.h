@@ -47,8 +47,8 @@ class PolicyFetcher {
  public:
   virtual ~PolicyFetcher() = default;
   /// Gets https://mta-sts.<domain>/.well-known/mta-sts.txt.  Waiting for a free slot counts not
-  /// towards the 60 s.
-  virtual Task<Fetched> fetch(Domain policy_domain) = 0;
+  /// towards the 60 s.  `fresh`: the host's addresses are looked up anew.
+  virtual Task<Fetched> fetch(Domain policy_domain, bool fresh = false) = 0;
 };
 
 }  // namespace sealane

@@ -8,42 +8,43 @@
 #include <variant>
 
 #include "base/log.h"
+#include "lookup/verdict.h"
 #include "lookup/waiting.h"
 
 namespace sealane {
 namespace {
 
-/// The whole answer, well before the MTA gives up: Postfix waits 100 s, Exim 20 s, Sendmail 5 s.
-constexpr std::chrono::seconds kPostfixBudget{30};
-constexpr std::chrono::seconds kEximBudget{18};
-constexpr std::chrono::seconds kSendmailBudget{4};
-
+/// Second looks at a time: each may hold a fetch and a hundred DNS questions, and none is for mail.
+constexpr std::size_t kMaxLooksAgain = 16;
 /// Lookups at a time that only observe; beyond it, an answer is given without one.
 constexpr std::size_t kMaxObserved = 512;
 /// What is known of MTA-STS by then is told before the whole answer is due.
 constexpr std::chrono::milliseconds kHeadStart{500};
 
-std::chrono::seconds budget_of(Dialect dialect) {
-  switch (dialect) {
-    case Dialect::exim:
-      return kEximBudget;
-    case Dialect::sendmail_sts:
-      return kSendmailBudget;
-    case Dialect::postfix:
-    case Dialect::postfix_tlsrpt:
-    case Dialect::postfix_pins:
-    case Dialect::requiretls:
-      return kPostfixBudget;
-  }
-  return kSendmailBudget;
-}
-
 /// What has been found so far of one question.  The two lookups write, the question reads.
 struct Progress {
   bool judges_hosts = true;  ///< false with dane=off: no host is asked for
+  bool explains = false;     ///< what lies behind the STS finding is wanted
+  bool fresh = false;        ///< what is known already will not do
   std::optional<DaneFinding> dane;
   std::optional<StsFinding> sts;
+  std::optional<StsView> sts_view;
   Signal news;
+
+  bool complete() const { return dane && sts; }
+};
+using ProgressPtr = std::shared_ptr<Progress>;
+
+/// Counts a second look for as long as it runs.
+class Counted {
+ public:
+  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::size_t& count_;
 };
 
 StsFinding no_sts(std::string reason) {
@@ -51,21 +52,6 @@ StsFinding no_sts(std::string reason) {
   finding.reason = std::move(reason);
   finding.ttl = std::chrono::hours{1};
   return finding;
-}
-
-StsFinding not_yet_known() {
-  StsFinding finding;
-  finding.value = StsClass::pending;
-  finding.reason = "the MTA-STS policy is not known yet";
-  finding.ttl = std::chrono::seconds{1};
-  return finding;
-}
-
-/// Sendmail does DANE itself: an enforced policy is its answer whatever the hosts are.
-bool needs_no_dane(const PolicyQuestion& question, const Override& override_,
-                   const Progress& progress) {
-  return question.dialect == Dialect::sendmail_sts && override_.dane == DaneOverride::none &&
-         !progress.dane && progress.sts && progress.sts->value == StsClass::enforce;
 }
 
 }  // namespace
@@ -77,14 +63,17 @@ class PolicyFinder::Impl : public std::enable_shared_from_this<PolicyFinder::Imp
       : dane_(dane), sts_(sts), overrides_(overrides), settings_(settings), watch_(watch) {}
 
   Task<Decision> find(PolicyQuestion question);
+  Task<Explanation> explain(std::string key, bool live);
 
  private:
   Task<Decision> look(NextHop next_hop, PolicyQuestion question, OverrideRulePtr rule);
   Task<Decision> gather(NextHop next_hop, PolicyQuestion question, Override override_);
-  Task<> look_at_dane(NextHop next_hop, DaneFinding mx, std::shared_ptr<Progress> progress);
-  Task<> look_at_sts(NextHop next_hop, MxStatus mx, Deadline deadline,
-                     std::shared_ptr<Progress> progress);
-  Task<> find_all(NextHop next_hop, Deadline deadline, std::shared_ptr<Progress> progress);
+  Task<> look_at_dane(NextHop next_hop, DaneFinding mx, ProgressPtr progress);
+  Task<> look_at_sts(NextHop next_hop, MxStatus mx, Deadline deadline, ProgressPtr progress);
+  Task<> find_all(NextHop next_hop, Deadline deadline, ProgressPtr progress);
+  Task<> find_all_again(NextHop next_hop, Deadline deadline, ProgressPtr progress);
+  Task<Look> look_closely(NextHop next_hop, Explanation explained, bool fresh);
+  Task<> look_into(std::optional<Look>& look, NextHop next_hop, Explanation explained, bool fresh);
   Task<> observe(NextHop next_hop, PolicyQuestion question, OverrideRulePtr rule);
   Decision decide_now(const NextHop& next_hop, const PolicyQuestion& question,
                       const Override& override_, const Progress& progress) const;
@@ -94,6 +83,7 @@ class PolicyFinder::Impl : public std::enable_shared_from_this<PolicyFinder::Imp
   OverrideBook& overrides_;
   DecisionSettings settings_;
   DaneWatch* watch_;
+  std::size_t looking_again_ = 0;
   std::size_t observing_ = 0;  ///< lookups behind an answer that was given already
 };
 
@@ -166,9 +156,10 @@ Task<Decision> PolicyFinder::Impl::gather(NextHop next_hop, PolicyQuestion quest
   // Observing has time: nobody waits, and what would have been said in the end is wanted.
   const bool hurries = !settings_.observe && !override_.observe;
   for (;;) {
-    if (needs_no_dane(question, override_, *progress)) progress->dane = DaneFinding{};
-    const bool complete = progress->dane && progress->sts;
-    if (complete) co_return decide_now(next_hop, question, override_, *progress);
+    if (needs_no_dane(question.dialect, override_, progress->dane, progress->sts)) {
+      progress->dane = DaneFinding{};
+    }
+    if (progress->complete()) co_return decide_now(next_hop, question, override_, *progress);
     if (progress->dane && hurries) {
       // A hanging policy host must not delay an answer that it cannot change.
       Decision early = decide_now(next_hop, question, override_, *progress);
@@ -179,8 +170,7 @@ Task<Decision> PolicyFinder::Impl::gather(NextHop next_hop, PolicyQuestion quest
     if (!news) break;
   }
   if (progress->dane) co_return decide_now(next_hop, question, override_, *progress);
-  co_return temporary_failure(
-      fmt::format("the DNS lookups took longer than {} s", budget_of(question.dialect).count()));
+  co_return too_slow(question.dialect);
 }
 
 Decision PolicyFinder::Impl::decide_now(const NextHop& next_hop, const PolicyQuestion& question,
@@ -191,10 +181,9 @@ Decision PolicyFinder::Impl::decide_now(const NextHop& next_hop, const PolicyQue
   return decide(input);
 }
 
-Task<> PolicyFinder::Impl::find_all(NextHop next_hop, Deadline deadline,
-                                    std::shared_ptr<Progress> progress) {
+Task<> PolicyFinder::Impl::find_all(NextHop next_hop, Deadline deadline, ProgressPtr progress) {
   const auto self = shared_from_this();
-  DaneFinding mx = co_await dane_.find_mx(next_hop);
+  DaneFinding mx = co_await dane_.find_mx(next_hop, progress->fresh);
   const MxStatus status = mx.mx;
   std::vector<Task<>> lookups;
   lookups.push_back(look_at_dane(next_hop, std::move(mx), progress));
@@ -202,11 +191,10 @@ Task<> PolicyFinder::Impl::find_all(NextHop next_hop, Deadline deadline,
   co_await run_all(std::move(lookups));
 }
 
-Task<> PolicyFinder::Impl::look_at_dane(NextHop next_hop, DaneFinding mx,
-                                        std::shared_ptr<Progress> progress) {
+Task<> PolicyFinder::Impl::look_at_dane(NextHop next_hop, DaneFinding mx, ProgressPtr progress) {
   if (progress->judges_hosts) {
-    DaneFinding judged = co_await dane_.judge_hosts(next_hop, std::move(mx));
-    if (watch_) watch_->note(next_hop, judged);
+    DaneFinding judged = co_await dane_.judge_hosts(next_hop, std::move(mx), progress->fresh);
+    if (watch_ && !progress->fresh) watch_->note(next_hop, judged);
     progress->dane = std::move(judged);
   } else {
     progress->dane = std::move(mx);
@@ -215,18 +203,98 @@ Task<> PolicyFinder::Impl::look_at_dane(NextHop next_hop, DaneFinding mx,
 }
 
 Task<> PolicyFinder::Impl::look_at_sts(NextHop next_hop, MxStatus mx, Deadline deadline,
-                                       std::shared_ptr<Progress> progress) {
+                                       ProgressPtr progress) {
   StsFinding finding;
+  // Nobody to deliver to, or nobody known: what was promised before still counts.
+  const bool known_only = mx == MxStatus::error || mx == MxStatus::null || mx == MxStatus::nxdomain;
   if (!next_hop.has_sts()) {
     finding = no_sts("MTA-STS is for port 25 only");
-  } else if (mx == MxStatus::error || mx == MxStatus::null || mx == MxStatus::nxdomain) {
-    // Nobody to deliver to, or nobody known: what was promised before still counts.
+  } else if (known_only) {
     finding = co_await sts_.find_known(next_hop.domain);
+  } else if (progress->fresh) {
+    StsSight look = co_await sts_.look_again(next_hop.domain);
+    finding = std::move(look.finding);
+    progress->sts_view = std::move(look.view);
   } else {
     finding = co_await sts_.find(next_hop.domain, deadline - kHeadStart);
   }
+  const bool needs_view = progress->explains && !progress->sts_view && next_hop.has_sts();
+  if (needs_view) progress->sts_view = co_await sts_.view(next_hop.domain, !known_only);
   progress->sts = std::move(finding);
   progress->news.notify();
+}
+
+Task<> PolicyFinder::Impl::find_all_again(NextHop next_hop, Deadline deadline,
+                                          ProgressPtr progress) {
+  const auto self = shared_from_this();
+  const Counted counted(looking_again_);
+  co_await find_all(std::move(next_hop), deadline, std::move(progress));
+}
+
+Task<Explanation> PolicyFinder::Impl::explain(std::string key, bool live) {
+  const auto self = shared_from_this();
+  Explanation explained;
+  explained.key = key;
+  explained.parsed = parse_next_hop(key);
+  explained.settings = settings_;
+  const auto* next_hop = std::get_if<NextHop>(&explained.parsed);
+  if (next_hop == nullptr) {
+    const auto& none = std::get<NoNextHop>(explained.parsed);
+    for (const Dialect dialect : kDialects) {
+      explained.known.verdicts.push_back(verdict_of(key, none, dialect));
+    }
+    co_return explained;
+  }
+  explained.rule = overrides_.find(next_hop->domain);
+  explained.too_busy = live && looking_again_ >= kMaxLooksAgain;
+  std::optional<Look> known;
+  std::optional<Look> again;
+  std::vector<Task<>> looks;
+  looks.push_back(look_into(known, *next_hop, explained, false));
+  const bool looks_again = live && !explained.too_busy;
+  if (looks_again) looks.push_back(look_into(again, *next_hop, explained, true));
+  co_await run_all(std::move(looks));
+  explained.known = *std::move(known);
+  explained.live = std::move(again);
+  co_return explained;
+}
+
+Task<> PolicyFinder::Impl::look_into(std::optional<Look>& look, NextHop next_hop,
+                                     Explanation explained, bool fresh) {
+  auto looking = look_closely(std::move(next_hop), std::move(explained), fresh);
+  look = co_await std::move(looking);
+}
+
+Task<Look> PolicyFinder::Impl::look_closely(NextHop next_hop, Explanation explained, bool fresh) {
+  const auto executor = co_await boost::asio::this_coro::executor;
+  const auto began = std::chrono::steady_clock::now();
+  const Deadline deadline = began + kPostfixBudget;
+  auto progress = std::make_shared<Progress>();
+  progress->explains = true;
+  progress->fresh = fresh;
+  const bool dane_off = explained.rule && explained.rule->override_.dane == DaneOverride::off;
+  progress->judges_hosts = !dane_off;
+  auto finding =
+      fresh ? find_all_again(next_hop, deadline, progress) : find_all(next_hop, deadline, progress);
+  spawn_detached(executor, std::move(finding), "explanation");
+  bool waits = true;
+  while (waits && !progress->complete()) waits = co_await progress->news.wait_until(deadline);
+
+  Look look;
+  Found found{explained.key,  next_hop,      explained.rule, std::chrono::seconds::max(),
+              progress->dane, progress->sts, settings_};
+  if (found.rule) found.rule_left = overrides_.left(*found.rule);
+  for (const Dialect dialect : kDialects) look.verdicts.push_back(verdict_of(found, dialect));
+  look.took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - began);
+  if (progress->sts && next_hop.has_sts()) {
+    look.sts = StsSight{*progress->sts, progress->sts_view.value_or(StsView{})};
+    StsView& view = look.sts->view;
+    const bool just_now = view.policy_age <= look.took;
+    if (view.source == PolicySource::memory && just_now) view.source = PolicySource::fetched;
+  }
+  look.dane = progress->dane;
+  co_return look;
 }
 
 PolicyFinder::PolicyFinder(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides,
@@ -235,6 +303,9 @@ PolicyFinder::PolicyFinder(DaneLookup& dane, StsLookup& sts, OverrideBook& overr
 PolicyFinder::~PolicyFinder() = default;
 Task<Decision> PolicyFinder::find(PolicyQuestion question) {
   return impl_->find(std::move(question));
+}
+Task<Explanation> PolicyFinder::explain(std::string key, bool live) {
+  return impl_->explain(std::move(key), live);
 }
 
 }  // namespace sealane

@@ -9,6 +9,7 @@
 #include "base/task.h"
 #include "lookup/dane_lookup.h"
 #include "lookup/dane_watch.h"
+#include "lookup/explanation.h"
 #include "lookup/override_book.h"
 #include "lookup/sts_lookup.h"
 #include "policy/decision.h"
@@ -35,6 +36,11 @@ class PolicyFinder {
   /// comes from the network.  What an override fixes, or lets only be observed, is answered
   /// without waiting for a lookup.
   Task<Decision> find(PolicyQuestion question);
+
+  /// What all dialects are told about a key, and why, by the same lookups and rules.  Waits, within
+  /// Postfix's budget, for all that can be found out.  `live`: beside it the same from new lookups,
+  /// of which nothing is remembered.
+  Task<Explanation> explain(std::string key, bool live);
 
  private:
   class Impl;

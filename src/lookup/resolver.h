@@ -27,6 +27,8 @@ struct DnsQuestion {
   RrType type;
   /// On whose behalf (the next-hop): questions are served in turn over these (fairness).
   std::string for_key;
+  /// Look again: what is remembered will not do, and nothing of the answer is remembered.
+  bool fresh = false;
 };
 
 enum class DnsStatus { ok, nodata, nxdomain, failed };

@@ -168,10 +168,12 @@ StsChange StsEntry::apply_fetched(const FetchedBody& body, StsPolicy policy, con
   std::string id = memory_.policy ? memory_.policy->id : std::string();
   if (txt_ == TxtState::valid) id = memory_.txt_id;
   StoredPolicy stored{std::move(id), body.body, now, now + life};
+  fetched_here_ = true;
   return replace(std::move(stored), std::move(policy), clock);
 }
 
 StsChange StsEntry::apply_elsewhere(StoredPolicy stored, StsPolicy policy, const Clock& clock) {
+  fetched_here_ = false;
   return replace(std::move(stored), std::move(policy), clock);
 }
 

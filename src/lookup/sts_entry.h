@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "lookup/clock.h"
 #include "lookup/freshness.h"
@@ -35,6 +36,9 @@ inline constexpr std::chrono::hours kIdSettles{1};
 inline constexpr std::chrono::seconds kTxtGrace{30};
 
 enum class TxtState { unknown, own_fault, failed, none, several, invalid, valid };
+std::string_view name_of(TxtState state);
+
+struct StsView;
 
 /// What a good fetch changed, for the log and the history.
 struct StsChange {
@@ -73,6 +77,9 @@ class StsEntry {
   StsEntry(std::int64_t spread, StsMemory memory, const Clock& clock, Steady started);
 
   StsFinding finding(const Clock& clock) const;
+
+  /// Everything that is known and due, for people (lookup/sts_view.h).
+  StsView view(const Clock& clock) const;
 
   /// A policy that may be used now.
   bool has_policy(const Clock& clock) const;
@@ -145,6 +152,7 @@ class StsEntry {
   Steady fetch_allowed_{};                 ///< spacing between any two fetches
   std::optional<std::string> own_fault_;   ///< the last fetch failed because of us
   std::optional<std::string> unreadable_;  ///< why the stored policy cannot be read
+  bool fetched_here_ = false;              ///< the policy is not from the store
   std::optional<Steady> second_fetch_;
   std::optional<Steady> new_id_at_;  ///< when a policy under a new id was fetched
 };

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "lookup/network_health.h"
+#include "lookup/sts_again.h"
 #include "lookup/sts_operator.h"
 #include "lookup/sts_saver.h"
 #include "lookup/sts_slots.h"
@@ -78,6 +79,8 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
 
   Task<StsFinding> find(Domain domain, Deadline deadline);
   Task<StsFinding> find_known(Domain domain);
+  Task<StsView> view(Domain domain, bool ask_txt);
+  Task<StsSight> look_again(Domain domain);
   Task<Refreshed> refresh(Domain domain);
   Task<> forget(Domain domain);
   bool has_room_for_refresh() const;
@@ -453,6 +456,36 @@ void StsLookup::Impl::watch_wall_clock() {
   log(Severity::alarm, "clock_jumped", {{"seconds", std::to_string(jump.count())}});
 }
 
+Task<StsView> StsLookup::Impl::view(Domain domain, bool ask_txt) {
+  const auto self = shared_from_this();
+  std::vector<std::string> records;
+  const auto owner = domain.below("_mta-sts");
+  if (ask_txt && owner) {
+    DnsQuestion question{*owner, RrType::txt, domain.text()};
+    DnsReply reply = co_await resolver_.ask(std::move(question));
+    records = std::move(reply.txt);
+  }
+  const SlotPtr slot = slots_.find(domain.text());
+  StsView view;
+  if (slot && slot->loaded) view = slot->entry.view(clock_);
+  view.txt_records = std::move(records);
+  co_return view;
+}
+
+Task<StsSight> StsLookup::Impl::look_again(Domain domain) {
+  const auto self = shared_from_this();
+  const SlotPtr slot = slots_.quiet(domain);
+  co_await load(slot);
+  if (!slot->in_flight) slots_.landed(slot, false);
+  if (!slot->loaded) {
+    StsSight unknown{finding(*slot), {}};
+    co_return unknown;
+  }
+  auto looking = sealane::look_again(slot->entry, domain, resolver_, fetcher_, clock_, health_);
+  StsSight sight = co_await std::move(looking);
+  co_return sight;
+}
+
 Task<Refreshed> StsLookup::Impl::refresh(Domain domain) {
   const auto self = shared_from_this();
   const SlotPtr slot = slots_.quiet(domain);
@@ -489,6 +522,10 @@ Task<StsFinding> StsLookup::find(Domain domain, Deadline deadline) {
 Task<StsFinding> StsLookup::find_known(Domain domain) {
   return impl_->find_known(std::move(domain));
 }
+Task<StsView> StsLookup::view(Domain domain, bool ask_txt) {
+  return impl_->view(std::move(domain), ask_txt);
+}
+Task<StsSight> StsLookup::look_again(Domain domain) { return impl_->look_again(std::move(domain)); }
 Task<Refreshed> StsLookup::refresh(Domain domain) { return impl_->refresh(std::move(domain)); }
 Task<> StsLookup::forget(Domain domain) { return impl_->forget(std::move(domain)); }
 bool StsLookup::has_room_for_refresh() const { return impl_->has_room_for_refresh(); }

@@ -18,6 +18,7 @@
 #include "lookup/sts_operator.h"
 #include "lookup/sts_report.h"
 #include "lookup/sts_troubles.h"
+#include "lookup/sts_view.h"
 #include "lookup/waiting.h"
 #include "policy/sts_finding.h"
 
@@ -60,6 +61,14 @@ class StsLookup {
 
   /// What memory and store say, without a question to the network (null MX, NXDOMAIN).
   Task<StsFinding> find_known(Domain domain);
+
+  /// What lies behind the finding that find() has just given.  `ask_txt`: with the text of the TXT
+  /// record, which the resolver still remembers.
+  Task<StsView> view(Domain domain, bool ask_txt);
+
+  /// Looks again, whatever is known and however fresh it is, and changes nothing: neither memory
+  /// nor store, counters, history or log.
+  Task<StsSight> look_again(Domain domain);
 
   /// Looks at TXT and policy of a domain of the store if that is due, and returns when it has been
   /// done.  Not a question: it takes nobody's place in memory.

@@ -64,6 +64,7 @@ struct DaneFinding {
   bool own_fault = false;          ///< our resolver or network failed, not the domain's DNS
   std::vector<HostFinding> hosts;  ///< by preference; equal names merged
   std::string reason;              ///< one sentence: what the MX step found
+  std::chrono::seconds mx_ttl{0};  ///< of the MX step alone
   std::chrono::seconds ttl{0};     ///< minimum of all that went in
 };
 

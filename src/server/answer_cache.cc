@@ -139,6 +139,15 @@ AnswerPtr AnswerCache::ready(Dialect dialect, RequestFlags flags, std::string_vi
   return hit(scratch_);
 }
 
+AnswerPtr AnswerCache::kept(Dialect dialect, const NextHop& next_hop) const {
+  std::string place;
+  write_place(place, dialect, RequestFlags{}, next_hop.text());
+  const auto found = by_key_.find(place);
+  if (found == by_key_.end()) return nullptr;
+  const AnswerPtr& answer = found->second->answer;
+  return answer->expires > clock_.steady() ? answer : nullptr;
+}
+
 AnswerPtr AnswerCache::hit(std::string_view kept_under) {
   const auto found = by_key_.find(kept_under);
   if (found == by_key_.end()) return nullptr;

@@ -80,6 +80,10 @@ class AnswerCache {
   /// The answer if it needs no lookup; null otherwise.
   AnswerPtr ready(Dialect dialect, RequestFlags flags, std::string_view key);
 
+  /// The answer that is kept for a destination and still valid; null otherwise.  For people: it
+  /// counts as no question.
+  AnswerPtr kept(Dialect dialect, const NextHop& next_hop) const;
+
   /// The answer, after a lookup if need be.  Null only when shutting down.
   Task<AnswerPtr> ask(PolicyQuestion question);
 

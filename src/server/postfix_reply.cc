@@ -255,6 +255,14 @@ std::optional<Dialect> dialect_named(std::string_view map_name) {
   return std::nullopt;
 }
 
+std::vector<std::string> map_names(Dialect dialect) {
+  std::vector<std::string> names;
+  for (const MapName& known : kMapNames) {
+    if (known.dialect == dialect) names.emplace_back(known.name);
+  }
+  return names;
+}
+
 std::string known_map_names() {
   std::string text;
   const char* separator = "";

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "policy/decision.h"
 
@@ -25,6 +26,9 @@ std::string postfix_reply(const Decision& decision, Dialect dialect, std::string
 
 /// The dialect behind the map name of a socketmap request (exact, as Postfix sends it).
 std::optional<Dialect> dialect_named(std::string_view map_name);
+
+/// The map names of a dialect, its own first; none for one that no map serves.
+std::vector<std::string> map_names(Dialect dialect);
 
 /// "postfix, QUERY, …": for the reply to an unknown map name.
 std::string known_map_names();

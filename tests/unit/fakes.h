@@ -75,7 +75,9 @@ class FakeClock : public Clock {
 class FakeResolver : public Resolver {
  public:
   std::map<std::string, DnsReply> replies;
-  std::vector<std::string> asked;  ///< "name TYPE", in order
+  std::map<std::string, DnsReply> fresh_replies;  ///< for those that look again; else `replies`
+  std::vector<std::string> asked;                 ///< "name TYPE", in order
+  std::vector<std::string> asked_afresh;          ///< those of them that look again
   /// Questions that stay unanswered until release() is called with their text.
   std::map<std::string, std::vector<std::shared_ptr<boost::asio::steady_timer>>> held;
   std::vector<std::string> hold;
@@ -93,6 +95,7 @@ class FakeResolver : public Resolver {
   Task<DnsReply> ask(DnsQuestion question) override {
     const std::string what = text(question);
     asked.push_back(what);
+    if (question.fresh) asked_afresh.push_back(what);
     if (std::find(hold.begin(), hold.end(), what) != hold.end()) {
       const auto executor = co_await boost::asio::this_coro::executor;
       auto timer = std::make_shared<boost::asio::steady_timer>(
@@ -101,6 +104,8 @@ class FakeResolver : public Resolver {
       boost::system::error_code woken;
       co_await timer->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, woken));
     }
+    const auto fresh = fresh_replies.find(what);
+    if (question.fresh && fresh != fresh_replies.end()) co_return fresh->second;
     const auto found = replies.find(what);
     if (found != replies.end()) co_return found->second;
     DnsReply none;
@@ -173,8 +178,11 @@ class FakeFetcher : public PolicyFetcher {
     held.clear();
   }
 
-  Task<Fetched> fetch(Domain policy_domain) override {
+  std::vector<std::string> asked_afresh;  ///< those of them that look everything up anew
+
+  Task<Fetched> fetch(Domain policy_domain, bool fresh = false) override {
     asked.push_back(policy_domain.text());
+    if (fresh) asked_afresh.push_back(policy_domain.text());
     if (hold) {
       const auto executor = co_await boost::asio::this_coro::executor;
       auto timer = std::make_shared<boost::asio::steady_timer>(

@@ -47,6 +47,11 @@ std::optional<DnsReply> DnsCache::find(const Domain& name, RrType type, SteadyTi
   return reply;
 }
 
+seconds DnsCache::life(const Domain& name, RrType type, const DnsReply& reply) {
+  if (!reply.failed()) return answer_life(name, type, reply);
+  return reply.own_fault ? kOwnFaultLife : kErrorLives[0];
+}
+
 DnsReply DnsCache::put(const Domain& name, RrType type, DnsReply reply, SteadyTime now) {
   const std::string key = key_of(name, type);
   const auto before = places_.find(key);

@@ -46,6 +46,9 @@ class DnsCache {
   /// used once.
   DnsReply put(const Domain& name, RrType type, DnsReply reply, SteadyTime now);
 
+  /// How long a fresh reply would be kept that is the first to its question.
+  static std::chrono::seconds life(const Domain& name, RrType type, const DnsReply& reply);
+
   std::size_t entries() const { return used_.size(); }
   std::size_t octets() const { return octets_; }
 

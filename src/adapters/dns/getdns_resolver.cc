@@ -88,7 +88,9 @@ Task<DnsReply> GetdnsResolver::Impl::ask(DnsQuestion question) {
   const auto self = shared_from_this();
   ++questions;
   if (closed) co_return failed("shutting down", true);
-  if (auto known = cache.find(question.name, question.type, clock.steady())) {
+  std::optional<DnsReply> known;
+  if (!question.fresh) known = cache.find(question.name, question.type, clock.steady());
+  if (known) {
     ++cache_hits;
     co_return std::move(*known);
   }
@@ -131,7 +133,12 @@ Task<> GetdnsResolver::Impl::fly(std::shared_ptr<Impl> self, DnsQuestion questio
 
 void GetdnsResolver::Impl::land(const DnsQuestion& question, Flight& flight, DnsReply reply) {
   if (reply.failed()) ++(reply.own_fault ? own_faults : failures);
-  flight.reply = cache.put(question.name, question.type, std::move(reply), clock.steady());
+  if (question.fresh) {
+    reply.ttl = DnsCache::life(question.name, question.type, reply);
+    flight.reply = std::move(reply);
+  } else {
+    flight.reply = cache.put(question.name, question.type, std::move(reply), clock.steady());
+  }
   flights.erase(text_of(question));
   flight.landed.cancel();
 }

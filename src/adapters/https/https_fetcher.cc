@@ -116,7 +116,7 @@ class HttpsFetcher::Impl : public std::enable_shared_from_this<Impl> {
         proxy_(std::move(proxy)),
         slots_(options_.slots) {}
 
-  static Task<Fetched> fetch(std::shared_ptr<Impl> self, Domain policy_domain);
+  static Task<Fetched> fetch(std::shared_ptr<Impl> self, Domain policy_domain, bool fresh);
   Result<void> reload_ca();
   void close();
 
@@ -128,7 +128,7 @@ class HttpsFetcher::Impl : public std::enable_shared_from_this<Impl> {
     ~Slot() { impl->leave(*run); }
   };
 
-  Task<FoundTargets> targets(Domain host, std::string for_key);
+  Task<FoundTargets> targets(Domain host, std::string for_key, bool fresh);
   Task<bool> take_slot(std::shared_ptr<Run> run, Place place);
   Task<Attempt> attempt(std::shared_ptr<Run> run, address to, std::string host,
                         std::size_t addresses_left);
@@ -234,9 +234,9 @@ Task<bool> HttpsFetcher::Impl::take_slot(std::shared_ptr<Run> run, Place place) 
   co_return true;
 }
 
-Task<FoundTargets> HttpsFetcher::Impl::targets(Domain host, std::string for_key) {
+Task<FoundTargets> HttpsFetcher::Impl::targets(Domain host, std::string for_key, bool fresh) {
   if (!proxy_) {
-    auto found = find_targets(resolver_, std::move(host), std::move(for_key), &filter_);
+    auto found = find_targets(resolver_, std::move(host), std::move(for_key), &filter_, fresh);
     co_return co_await std::move(found);
   }
   error_code not_literal;
@@ -248,7 +248,7 @@ Task<FoundTargets> HttpsFetcher::Impl::targets(Domain host, std::string for_key)
   }
   const auto name = Domain::parse(proxy_->host);
   if (!name) co_return tl::unexpected(FetchFailure{FetchProblem::own, name.error(), {}});
-  auto finding = find_targets(resolver_, *name, std::move(for_key), nullptr);
+  auto finding = find_targets(resolver_, *name, std::move(for_key), nullptr, fresh);
   FoundTargets found = co_await std::move(finding);
   if (!found) {
     found.error().problem = FetchProblem::own;
@@ -314,11 +314,12 @@ Task<Attempt> HttpsFetcher::Impl::attempt(std::shared_ptr<Run> run, address to, 
   co_return attempt;
 }
 
-Task<Fetched> HttpsFetcher::Impl::fetch(std::shared_ptr<Impl> self, Domain policy_domain) {
+Task<Fetched> HttpsFetcher::Impl::fetch(std::shared_ptr<Impl> self, Domain policy_domain,
+                                        bool fresh) {
   const auto host = policy_domain.below("mta-sts");
   if (!host) co_return tl::unexpected(FetchFailure{FetchProblem::dns, host.error(), {}});
   const auto begun = Steady::now();
-  auto finding = self->targets(*host, policy_domain.text());
+  auto finding = self->targets(*host, policy_domain.text(), fresh);
   const FoundTargets targets = co_await std::move(finding);
   if (self->closed_) co_return tl::unexpected(shutting_down());
   if (!targets) co_return tl::unexpected(targets.error());
@@ -373,8 +374,8 @@ Result<std::unique_ptr<HttpsFetcher>> HttpsFetcher::create(any_io_executor execu
   return std::unique_ptr<HttpsFetcher>(new HttpsFetcher(std::move(impl)));
 }
 
-Task<Fetched> HttpsFetcher::fetch(Domain policy_domain) {
-  return Impl::fetch(impl_, std::move(policy_domain));
+Task<Fetched> HttpsFetcher::fetch(Domain policy_domain, bool fresh) {
+  return Impl::fetch(impl_, std::move(policy_domain), fresh);
 }
 
 Result<void> HttpsFetcher::reload_ca() { return impl_->reload_ca(); }

@@ -50,7 +50,7 @@ class HttpsFetcher : public PolicyFetcher {
                                                       Resolver& resolver, HttpsOptions options);
   ~HttpsFetcher() override;
 
-  Task<Fetched> fetch(Domain policy_domain) override;
+  Task<Fetched> fetch(Domain policy_domain, bool fresh = false) override;
 
   /// Reads the CA file again for all connections made from now on; on failure the old ones stay.
   Result<void> reload_ca();

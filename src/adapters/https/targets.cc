@@ -67,10 +67,10 @@ FoundTargets choose_targets(const Domain& host, const DnsReply& a, const DnsRepl
 }
 
 Task<FoundTargets> find_targets(Resolver& resolver, Domain host, std::string for_key,
-                                const AddressFilter* filter) {
+                                const AddressFilter* filter, bool fresh) {
   using namespace boost::asio::experimental::awaitable_operators;
-  const DnsQuestion question4{host, RrType::a, for_key};
-  const DnsQuestion question6{host, RrType::aaaa, for_key};
+  const DnsQuestion question4{host, RrType::a, for_key, fresh};
+  const DnsQuestion question6{host, RrType::aaaa, for_key, fresh};
   auto ask4 = resolver.ask(question4);
   auto ask6 = resolver.ask(question6);
   const std::tuple<DnsReply, DnsReply> both = co_await (std::move(ask4) && std::move(ask6));

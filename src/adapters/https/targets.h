@@ -24,10 +24,10 @@ FoundTargets choose_targets(const Domain& host, const DnsReply& a, const DnsRepl
                             const AddressFilter* filter);
 
 /// Asks for the addresses of `host` on behalf of `for_key`, both families side by side: a family
-/// that we have no way out in shows when connecting, as our own fault.  The
-/// resolver and the filter must outlive it.
+/// that we have no way out in shows when connecting, as our own fault.  `fresh`: whatever the
+/// resolver remembers.  The resolver and the filter must outlive it.
 Task<FoundTargets> find_targets(Resolver& resolver, Domain host, std::string for_key,
-                                const AddressFilter* filter);
+                                const AddressFilter* filter, bool fresh = false);
 
 /// "host:port" or "[IPv6]:port".
 struct ProxyName {

@@ -15,6 +15,24 @@ TEST_CASE("escaping cuts at the limit and says so") {
   CHECK(escape(std::string(257, 'a')) == std::string(256, 'a') + "...");
 }
 
+TEST_CASE("text that is escaped already keeps its backslashes, and nothing else gets through") {
+  CHECK(escape_again("a\\x1b[31m") == "a\\x1b[31m");
+  CHECK(escape_again("a\x1b\x7f\x9b\n") == "a\\x1b\\x7f\\x9b\\x0a");
+  CHECK(escape_again("abcd", 3) == "abc...");
+}
+
+TEST_CASE("JSON becomes printable ASCII and means the same") {
+  CHECK(ascii_json(R"({"a":"b\\c\u0001"})") == R"({"a":"b\\c\u0001"})");
+  CHECK(ascii_json("[\"\xc3\xbc\xe2\x80\xae\x7f\"]") == R"(["\u00fc\u202e\u007f"])");
+  CHECK(ascii_json("[\"\xf0\x9f\x93\xae\"]") == R"(["\ud83d\udcee"])");
+  CHECK(ascii_json("[\"\xc2\x9b\"]") == R"(["\u009b"])");
+}
+
+TEST_CASE("octets in JSON that are no UTF-8 become the replacement character") {
+  CHECK(ascii_json("[\"a\x9b\xff\"]") == R"(["a\ufffd\ufffd"])");
+  CHECK(ascii_json("[\"\xed\xa0\x80\"]") == R"(["\ufffd\ufffd\ufffd"])");
+}
+
 TEST_CASE("a decimal is digits only and at most the maximum") {
   CHECK(parse_decimal("65535", 65535) == 65535u);
   CHECK_FALSE(parse_decimal("65536", 65535));

@@ -22,6 +22,18 @@ TEST_CASE("text in any script is shown as it is") {
   }
 }
 
+TEST_CASE("a span of time is told by its two largest units") {
+  CHECK(span_text(seconds{0}) == "0 s");
+  CHECK(span_text(seconds{119}) == "119 s");
+  CHECK(span_text(seconds{120}) == "2 min");
+  CHECK(span_text(seconds{3599}) == "59 min");
+  CHECK(span_text(seconds{3600}) == "1 h");
+  CHECK(span_text(seconds{3661}) == "1 h 1 min");
+  CHECK(span_text(seconds{86400}) == "1 d");
+  CHECK(span_text(seconds{167 * 3600}) == "6 d 23 h");
+  CHECK(span_text(seconds{-90}) == "-90 s");
+}
+
 TEST_CASE("what a terminal might obey, and what pretends to be other text, is shown as octets") {
   struct Row {
     const char* text;

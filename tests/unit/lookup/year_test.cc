@@ -61,7 +61,7 @@ class SiteFetcher : public PolicyFetcher {
   SiteFetcher(Sites& sites, Model& model, const seconds& now, const Us& us)
       : sites_(sites), model_(model), now_(now), us_(us) {}
 
-  Task<Fetched> fetch(Domain name) override {
+  Task<Fetched> fetch(Domain name, bool) override {
     const Site& site = *sites_.find(name.text());
     model_.fetched(site, now_, us_);
     ++fetches;

@@ -7,6 +7,7 @@
 #include <map>
 #include <thread>
 
+#include "adapters/dns/dns_cache.h"
 #include "base/text.h"
 #include "live_fixture.h"
 
@@ -90,6 +91,33 @@ TEST_CASE("answers are asked for once, those without a TTL each time") {
   CHECK(world.ask("zero.test", RrType::a).ttl == 0s);
   CHECK(world.ask("zero.test", RrType::a).ttl == 0s);
   CHECK(world.packets() == 4);
+}
+
+TEST_CASE("who looks again gets a new answer, and nothing of it is remembered") {
+  World world;
+  Meddler meddler(world.io, "127.0.0.1");
+  world.start({meddler.server()});
+  const auto again = [&world] {
+    return run(world.resolver->ask({domain("good.test"), RrType::a, "", true}), world.io);
+  };
+  CHECK(summary(world.ask("good.test", RrType::a)) == "ok secure");
+  world.clock.advance(100s);
+  const std::uint64_t packets = world.packets();
+  CHECK(world.ask("good.test", RrType::a).ttl <= 200s);
+  CHECK(world.packets() == packets);
+  CHECK(summary(again()) == "ok secure");
+  CHECK(world.packets() == packets + 1);
+  CHECK(world.ask("good.test", RrType::a).ttl <= 200s);
+  CHECK(world.packets() == packets + 1);
+
+  constexpr char kServfail = 2;
+  meddler.changes = [](std::string& reply) {
+    if (reply.find("\4good\4test") != std::string::npos) reply[3] = kServfail;
+  };
+  const DnsReply failed = again();
+  CHECK(summary(failed) == "failed: SERVFAIL");
+  CHECK(failed.ttl == kErrorLives[0]);
+  CHECK(summary(world.ask("good.test", RrType::a)) == "ok secure");
 }
 
 TEST_CASE("a resolver that does not validate fails the self-test, and nothing it says counts") {
