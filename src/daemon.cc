@@ -29,6 +29,7 @@
 #include "adapters/system_clock.h"
 #include "base/log.h"
 #include "daemon_options.h"
+#include "front_ends.h"
 #include "lookup/dane_lookup.h"
 #include "lookup/dane_watch.h"
 #include "lookup/event_log.h"
@@ -39,8 +40,8 @@
 #include "lookup/waiting.h"
 #include "server/admin_api.h"
 #include "server/answer_cache.h"
+#include "server/mta_reply.h"
 #include "server/override_loader.h"
-#include "server/postfix_reply.h"
 #include "server/socketmap.h"
 
 namespace sealane {
@@ -49,16 +50,6 @@ using boost::system::error_code;
 using std::chrono::seconds;
 
 namespace {
-
-Result<std::vector<Listener>> open_all(const std::vector<ListenAddress>& addresses) {
-  std::vector<Listener> listeners;
-  for (const ListenAddress& address : addresses) {
-    Result<Listener> listener = Listener::open(address);
-    if (!listener) return tl::unexpected(std::move(listener.error()));
-    listeners.push_back(std::move(*listener));
-  }
-  return listeners;
-}
 
 std::string texts(const std::vector<ListenAddress>& addresses) {
   std::vector<std::string> out;
@@ -145,6 +136,7 @@ class Daemon::Impl {
   std::unique_ptr<PolicyFinder> finder_;
   std::unique_ptr<AnswerCache> cache_;
   std::unique_ptr<SocketmapServer> socketmap_;
+  FrontEnds front_ends_;
   std::unique_ptr<AdminApi> admin_;
   asio::signal_set signals_{serving_};
   asio::steady_timer pulse_timer_{lookup_};
@@ -165,12 +157,13 @@ Result<void> Daemon::Impl::build() {
 
   // Sockets first: a second daemon stops here, before it touches the store, and an MTA that
   // connects now waits for the answer instead of being refused.
-  auto listeners = open_all(config_.socketmap);
+  auto listeners = open_listeners(config_.socketmap);
   if (!listeners) return tl::unexpected(std::move(listeners.error()));
   socketmap_listeners_ = std::move(*listeners);
-  auto admin_listeners = open_all(config_.admin);
+  auto admin_listeners = open_listeners(config_.admin);
   if (!admin_listeners) return tl::unexpected(std::move(admin_listeners.error()));
   admin_listeners_ = std::move(*admin_listeners);
+  if (auto opened = front_ends_.open(config_); !opened) return opened;
 
   auto store = SqliteStore::open({"sqlite:" + config_.store_path, command_line_.reset_store});
   if (!store) return tl::unexpected(std::move(store.error()));
@@ -205,9 +198,10 @@ Result<void> Daemon::Impl::build() {
   limits.octets = config_.cache_mib * 1024 * 1024;
   cache_ = std::make_unique<AnswerCache>(
       serving_.get_executor(), lookup_.get_executor(),
-      [this](PolicyQuestion question) { return finder_->find(std::move(question)); }, postfix_reply,
+      [this](PolicyQuestion question) { return finder_->find(std::move(question)); }, mta_reply,
       clock_, limits);
   socketmap_ = std::make_unique<SocketmapServer>(serving_.get_executor(), *cache_);
+  front_ends_.build(serving_.get_executor(), *cache_, clock_);
   admin_ =
       std::make_unique<AdminApi>(serving_.get_executor(), *cache_, *socketmap_, clock_, warnings_);
   return {};
@@ -269,10 +263,13 @@ void Daemon::Impl::run() {
   await_signal();
   cache_->start();
   socketmap_->start(std::move(socketmap_listeners_));
+  front_ends_.start();
   admin_->start(std::move(admin_listeners_));
   log(Severity::notice, "ready",
       {{"version", SEALANE_VERSION},
        {"socketmap", texts(config_.socketmap)},
+       {"exim", texts(config_.exim)},
+       {"access", texts(config_.access)},
        {"admin", texts(config_.admin)}});
   serving_.run();
 
@@ -312,6 +309,8 @@ void Daemon::Impl::reload() {
   set_log_level(fresh->log_level);
   config_.log_level = fresh->log_level;
   config_.overrides_file = fresh->overrides_file;
+  config_.access_table = fresh->access_table;
+  front_ends_.reload(fresh->access_table);
   const bool needs_restart = config_text(*fresh) != config_text(config_);
   asio::post(lookup_, [this, file = fresh->overrides_file, needs_restart] {
     reload_on_lookup_thread(file, needs_restart);
@@ -331,7 +330,8 @@ void Daemon::Impl::reload_on_lookup_thread(const std::string& overrides_file, bo
     log(Severity::notice, "reloaded",
         {{"overrides", taken},
          {"needs_restart",
-          needs_restart ? "yes, for options other than log.level and policy.overrides" : "no"}});
+          needs_restart ? "yes, for options other than log.level, policy.overrides and access.table"
+                        : "no"}});
   });
 }
 
@@ -340,6 +340,7 @@ void Daemon::Impl::stop() {
   ::alarm(static_cast<unsigned>(kDrainPatience.count()));  // the kernel ends us if draining hangs
   signals_.clear();
   socketmap_->close();
+  front_ends_.close();
   admin_->close();
   cache_->close();
   asio::post(lookup_, [this] {
@@ -364,6 +365,7 @@ void Daemon::Impl::report() const {
        {"overloads", std::to_string(cache.overloads)},
        {"connections", std::to_string(served.accepted)},
        {"junk", std::to_string(served.junk)}});
+  front_ends_.report();
 }
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -62,6 +62,9 @@ struct Config {
   std::string store_path{kDefaultStore};  ///< of the SQLite file
 
   std::vector<ListenAddress> socketmap;
+  std::vector<ListenAddress> exim;    ///< empty: not served
+  std::vector<ListenAddress> access;  ///< empty: not served
+  std::string access_table;           ///< empty: no rules, everybody is answered DUNNO
   std::vector<ListenAddress> admin;
 
   DecisionSettings decision;
