@@ -47,8 +47,8 @@ exim_start_split() {
   sed -i "s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='internet'/
     s/^dc_use_split_config=.*/dc_use_split_config='true'/" \
     "$EXIM_ROOT/etc/exim4/update-exim4.conf.conf"
-  in_exim update-exim4.conf > "$LAB_STATE/exim.out" 2>&1 &&
-    in_exim exim4 -bV >> "$LAB_STATE/exim.out" 2>&1 || { cat "$LAB_STATE/exim.out" >&2; return 1; }
+  in_exim sh -c 'update-exim4.conf && exim4 -bV' > "$LAB_STATE/exim.out" 2>&1 ||
+    { cat "$LAB_STATE/exim.out" >&2; return 1; }
 }
 
 exim_send() {

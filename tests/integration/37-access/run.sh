@@ -14,8 +14,8 @@ reload() {
 }
 queued_header() {  # the header that the last queued message was given
   local id
-  id=$(in_postfix find /var/spool/postfix/deferred -type f -printf '%f\n' | head -n 1)
-  in_postfix postcat -qh "$id" | grep '^Sealane-Protection'
+  id=$(in_postfix postqueue -j | sed -n 's/.*"queue_id": "\([^"]*\)".*/\1/p' | tail -n 1)
+  [ -n "$id" ] && in_postfix postcat -qh "$id" | grep '^Sealane-Protection'
 }
 
 # ---- a table that is wrong
@@ -103,4 +103,4 @@ exec 4>&-
 wait %2 2> "$LAB_STATE/wait.err"
 is "what the session saw" "u@dane-good.test 250 v@dane-good.test 250 w@dane-good.test 450" \
   "$(awk '{ printf "%s %s ", $1, $2 }' "$LAB_STATE/session")"
-finish
+cp "$MAILLOG" /tmp/mtas-37.log; finish

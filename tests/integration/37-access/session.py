@@ -10,7 +10,7 @@ import smtplib
 import sys
 
 SERVER = ("127.0.0.1", 2525)
-PATIENCE = 60
+PATIENCE = 45
 
 
 def say(what, reply):

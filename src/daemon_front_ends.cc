@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "front_ends.h"
+#include "daemon_front_ends.h"
 
 #include <utility>
 
