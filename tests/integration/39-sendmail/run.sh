@@ -5,9 +5,9 @@
 . "$(dirname "$0")/../sendmail.sh"
 
 TREE=$("$HERE/../trees/build" sendmail-trixie) || exit "$SKIP"
-mail_to() {  # mail_to ADDRESS: what the log says of it, the server's name for TLS included
+mail_to() {  # mail_to ADDRESS: what the log says of it
   sendmail_send "$1"
-  grep "to=<$1>.*stat=" "$MAILLOG" | tail -n 1
+  grep "to=$1, .*stat=" "$MAILLOG" | tail -n 1
 }
 reached() { grep "\"$1\"" "$LAB_STATE/smtp.log" | grep -o '"host": "[^"]*"' | tail -n 1; }
 sent() {  # sent WHAT ADDRESS
@@ -25,9 +25,8 @@ like "its build has the feature" '_FFR_MTA_STS' \
   "$(in_sendmail sendmail -C /etc/mail/lab.cf -d0.13 -bv root < /dev/null 2>&1)"
 
 # ---- the bytes, as Sendmail asks for them
-is "the answer's bytes" '72:OK secure match=mx.sts-good.unsigned servername=hostname,' \
-  "$(printf '21:sts sts-good.unsigned,' | python3 -B "$HERE/39-sendmail/raw.py" "$MAP" |
-    sed 's/^[0-9]*:/72:/')"
+is "the answer's bytes" '56:OK secure match=mx.sts-good.unsigned servername=hostname,' \
+  "$(printf '21:sts sts-good.unsigned,' | python3 -B "$HERE/39-sendmail/raw.py" "$MAP")"
 
 sent "MTA-STS" a@sts-good.unsigned
 sent "a wildcard" a@sts-wildcard.unsigned
@@ -48,5 +47,4 @@ held "no daemon, MTA-STS" later@sts-wildcard.unsigned
 start_daemon
 sendmail_queue
 is "delivered later" '"host": "mx.sts-wildcard.unsigned"' "$(reached later@sts-wildcard.unsigned)"
-cp "$MAILLOG" /tmp/mtas-sendmail.log
 finish
