@@ -29,6 +29,7 @@
 #include "adapters/system_clock.h"
 #include "base/log.h"
 #include "daemon_admin.h"
+#include "daemon_front_ends.h"
 #include "daemon_options.h"
 #include "daemon_store.h"
 #include "lookup/dane_lookup.h"
@@ -42,8 +43,8 @@
 #include "server/answer_cache.h"
 #include "server/explain_api.h"
 #include "server/http_server.h"
+#include "server/mta_reply.h"
 #include "server/override_loader.h"
-#include "server/postfix_reply.h"
 #include "server/socketmap.h"
 
 namespace sealane {
@@ -52,16 +53,6 @@ using boost::system::error_code;
 using std::chrono::seconds;
 
 namespace {
-
-Result<std::vector<Listener>> open_all(const std::vector<ListenAddress>& addresses) {
-  std::vector<Listener> listeners;
-  for (const ListenAddress& address : addresses) {
-    Result<Listener> listener = Listener::open(address);
-    if (!listener) return tl::unexpected(std::move(listener.error()));
-    listeners.push_back(std::move(*listener));
-  }
-  return listeners;
-}
 
 std::string texts(const std::vector<ListenAddress>& addresses) {
   std::vector<std::string> out;
@@ -150,6 +141,7 @@ class Daemon::Impl {
   std::unique_ptr<PolicyFinder> finder_;
   std::unique_ptr<AnswerCache> cache_;
   std::unique_ptr<SocketmapServer> socketmap_;
+  FrontEnds front_ends_;
   std::unique_ptr<HttpServer> admin_;
   asio::signal_set signals_{serving_};
   asio::steady_timer pulse_timer_{lookup_};
@@ -170,7 +162,7 @@ Result<void> Daemon::Impl::build() {
 
   // Sockets first: a second daemon stops here, before it touches the store, and an MTA that
   // connects now waits for the answer instead of being refused.
-  auto listeners = open_all(config_.socketmap);
+  auto listeners = open_listeners(config_.socketmap);
   if (!listeners) return tl::unexpected(std::move(listeners.error()));
   socketmap_listeners_ = std::move(*listeners);
   for (const ListenAddress& address : config_.socketmap) {
@@ -179,9 +171,10 @@ Result<void> Daemon::Impl::build() {
          ": other hosts may ask, nobody proves who he is, and on the way to them "
          "answers can be changed; a firewall or a tunnel must see to that");
   }
-  auto admin_listeners = open_all(config_.admin);
+  auto admin_listeners = open_listeners(config_.admin);
   if (!admin_listeners) return tl::unexpected(std::move(admin_listeners.error()));
   admin_listeners_ = std::move(*admin_listeners);
+  if (auto opened = front_ends_.open(config_); !opened) return opened;
 
   auto store = open_store(config_, command_line_.reset_store, lookup_.get_executor(), clock_);
   if (!store) return tl::unexpected(std::move(store.error()));
@@ -217,9 +210,10 @@ Result<void> Daemon::Impl::build() {
   limits.octets = config_.cache_mib * 1024 * 1024;
   cache_ = std::make_unique<AnswerCache>(
       serving_.get_executor(), lookup_.get_executor(),
-      [this](PolicyQuestion question) { return finder_->find(std::move(question)); }, postfix_reply,
+      [this](PolicyQuestion question) { return finder_->find(std::move(question)); }, mta_reply,
       clock_, limits);
   socketmap_ = std::make_unique<SocketmapServer>(serving_.get_executor(), *cache_);
+  front_ends_.build(serving_.get_executor(), *cache_, clock_);
   admin_ = std::make_unique<HttpServer>(serving_.get_executor());
   add_admin_routes(*admin_, admin_parts());
   admin_->add(explain_route(std::make_shared<ExplainApi>(
@@ -296,10 +290,13 @@ void Daemon::Impl::run() {
   await_signal();
   cache_->start();
   socketmap_->start(std::move(socketmap_listeners_));
+  front_ends_.start();
   admin_->start(std::move(admin_listeners_));
   log(Severity::notice, "ready",
       {{"version", SEALANE_VERSION},
        {"socketmap", texts(config_.socketmap)},
+       {"exim", texts(config_.exim)},
+       {"access", texts(config_.access)},
        {"admin", texts(config_.admin)}});
   serving_.run();
 
@@ -339,6 +336,8 @@ void Daemon::Impl::reload() {
   set_log_level(fresh->log_level);
   config_.log_level = fresh->log_level;
   config_.overrides_file = fresh->overrides_file;
+  config_.access_table = fresh->access_table;
+  front_ends_.reload(fresh->access_table);
   const bool needs_restart = config_text(*fresh) != config_text(config_) ||
                              fresh->shared_store != config_.shared_store;  // its password
   asio::post(lookup_, [this, file = fresh->overrides_file, needs_restart] {
@@ -359,7 +358,8 @@ void Daemon::Impl::reload_on_lookup_thread(const std::string& overrides_file, bo
     log(Severity::notice, "reloaded",
         {{"overrides", taken},
          {"needs_restart",
-          needs_restart ? "yes, for options other than log.level and policy.overrides" : "no"}});
+          needs_restart ? "yes, for options other than log.level, policy.overrides and access.table"
+                        : "no"}});
   });
 }
 
@@ -368,6 +368,7 @@ void Daemon::Impl::stop() {
   ::alarm(static_cast<unsigned>(kDrainPatience.count()));  // the kernel ends us if draining hangs
   signals_.clear();
   socketmap_->close();
+  front_ends_.close();
   admin_->close();
   cache_->close();
   asio::post(lookup_, [this] {
@@ -393,6 +394,7 @@ void Daemon::Impl::report() const {
        {"overloads", std::to_string(cache.overloads)},
        {"connections", std::to_string(served.accepted)},
        {"junk", std::to_string(served.junk)}});
+  front_ends_.report();
 }
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon.h"
+#include "server/access_table.h"
 #include "server/config.h"
 #include "server/override_loader.h"
 
@@ -20,7 +21,20 @@ int refuse(const std::string& cause) {
   return kNoStart;
 }
 
-/// Shows the configuration, or all that is wrong with it and with the overrides that it names.
+/// Tells how many rules a file that the configuration names has, or all that is wrong with it.
+template <class Load>
+bool check_file(const std::string& file, const char* what, const Load& load) {
+  if (file.empty()) return true;
+  const auto loaded = load(file);
+  if (loaded) {
+    std::cout << "\n# " << file << ": " << loaded->rules().size() << ' ' << what << '\n';
+    return true;
+  }
+  for (const std::string& problem : loaded.error()) std::cerr << "sealaned: " << problem << '\n';
+  return false;
+}
+
+/// Shows the configuration, or all that is wrong with it and with the files that it names.
 int check_config(const sealane::CommandLine& command_line) {
   const auto config = sealane::load_config(command_line);
   if (!config) {
@@ -28,17 +42,10 @@ int check_config(const sealane::CommandLine& command_line) {
     return kNoStart;
   }
   std::cout << sealane::config_text(*config);
-  if (config->overrides_file.empty()) return 0;
-  const auto overrides = sealane::load_overrides(config->overrides_file);
-  if (overrides) {
-    std::cout << "\n# " << config->overrides_file << ": " << overrides->rules().size()
-              << " overrides\n";
-    return 0;
-  }
-  for (const std::string& problem : overrides.error()) {
-    std::cerr << "sealaned: " << problem << '\n';
-  }
-  return kNoStart;
+  const bool overrides_fit =
+      check_file(config->overrides_file, "overrides", sealane::load_overrides);
+  const bool access_fits = check_file(config->access_table, "rules", sealane::load_access_table);
+  return overrides_fit && access_fits ? 0 : kNoStart;
 }
 
 int run(const std::vector<std::string>& arguments) {

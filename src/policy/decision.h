@@ -85,7 +85,7 @@ struct Decision {
   bool dane_possible = true;        ///< Exim: false with D-ENC and dane=off: Exim must not try DANE
   bool dane_natively = false;  ///< Exim: a D row; the level is only a floor under Exim's own DANE
   std::vector<std::string> fingerprints;  ///< with pins: SHA-256, lower-case hex
-  bool report_testing = false;            ///< row 4: the level plus the policy, for TLSRPT
+  bool report_testing = false;            ///< row 4: the level plus the policy, for a report
   std::optional<StsPolicy> policy;        ///< with sts or report_testing: for TLSRPT
   std::string policy_domain;
   bool requiretls_ok = false;      ///< row 34: D-ALL or S-ENF, and the answer enforces it

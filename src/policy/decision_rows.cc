@@ -18,8 +18,14 @@ bool any_allowed(const Situation& s) {
                      [&s](const HostFinding* host) { return s.allows(*host); });
 }
 
-/// Row 4.  An explicit level is only said where it is the one that applies anyhow.
+/// Row 4.  An explicit level is only said where it is the one that applies anyhow.  Exim has no
+/// other level than the one it is told, and logs what the policy would have refused.
 Decision row_testing(const Situation& s) {
+  if (s.policy != nullptr && s.input.dialect == Dialect::exim) {
+    Decision decision = answer(Action::may, "4", "testing never blocks: a level, and a report");
+    decision.report_testing = true;
+    return decision;
+  }
   const DefaultLevel level = s.input.settings.default_level;
   const bool reports = s.policy != nullptr && s.input.dialect == Dialect::postfix_tlsrpt;
   if (!reports || (level != DefaultLevel::may && level != DefaultLevel::encrypt)) {

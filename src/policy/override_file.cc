@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "policy/fixed_answer.h"
+#include "policy/line_words.h"
 
 namespace sealane {
 namespace {
@@ -44,54 +45,6 @@ class Problems {
   OverrideProblems kept_;
   std::size_t count_ = 0;
 };
-
-/// `observe`, or a key and its value without the quotes.
-struct Word {
-  std::string_view text;
-  std::string_view key;
-  std::optional<std::string_view> value;
-};
-
-/// Cuts one word off the front of `rest`, which does not begin with a blank.
-Result<Word> take_word(std::string_view& rest) {
-  Word word;
-  const std::size_t blank = std::min(rest.find_first_of(" \t"), rest.size());
-  const std::size_t equals = rest.find('=');
-  std::size_t length = blank;
-  if (equals < blank) {
-    std::string_view value = rest.substr(equals + 1);
-    const bool is_quoted = value.starts_with('"') || value.starts_with('\'');
-    if (is_quoted) {
-      const std::size_t end = value.find(value.front(), 1);
-      if (end == std::string_view::npos) {
-        return failure("\"{}\": the quote is not closed", shown(rest.substr(0, blank)));
-      }
-      length = equals + 1 + end + 1;
-      value = value.substr(1, end - 1);
-    } else {
-      value = rest.substr(equals + 1, blank - equals - 1);
-    }
-    word.value = value;
-  }
-  word.text = rest.substr(0, length);
-  word.key = word.value ? rest.substr(0, equals) : word.text;
-  rest.remove_prefix(length);
-  const bool is_glued = !rest.empty() && rest.front() != ' ' && rest.front() != '\t';
-  if (is_glued) return failure("\"{}\": put a blank behind the quote", shown(word.text));
-  return word;
-}
-
-/// The words of a line up to its comment.
-Result<std::vector<Word>> words_of(std::string_view line) {
-  std::vector<Word> found;
-  for (std::string_view rest = trim(line); !rest.empty(); rest = trim(rest)) {
-    if (rest.front() == '#') break;
-    auto word = take_word(rest);
-    if (!word) return tl::unexpected(std::move(word.error()));
-    found.push_back(*word);
-  }
-  return found;
-}
 
 struct Place {
   Domain domain;
@@ -179,17 +132,17 @@ class RuleReader {
  public:
   RuleReader(OverrideRule& rule, Problems& problems) : rule_(rule), problems_(problems) {}
 
-  void read(const std::vector<Word>& words) {
+  void read(const std::vector<LineWord>& words) {
     for (std::size_t i = 1; i < words.size(); ++i) read_word(words, i);
     check_whole(words);
   }
 
  private:
-  void read_word(const std::vector<Word>& words, std::size_t i) {
-    const Word& word = words[i];
+  void read_word(const std::vector<LineWord>& words, std::size_t i) {
+    const LineWord& word = words[i];
     const std::string name = shown(word.text);
     const auto before = std::find_if(words.begin() + 1, words.begin() + static_cast<long>(i),
-                                     [&word](const Word& w) { return w.key == word.key; });
+                                     [&word](const LineWord& w) { return w.key == word.key; });
     const bool is_repeated = before != words.begin() + static_cast<long>(i);
     if (is_repeated && before->value != word.value) {
       return add("\"{}\" contradicts \"{}\"; keep one", name, shown(before->text));
@@ -213,7 +166,7 @@ class RuleReader {
     add("\"{}\" is unknown; {}", name, kKnownWords);
   }
 
-  void read_fixed(const Word& word, std::string& reply) {
+  void read_fixed(const LineWord& word, std::string& reply) {
     const bool is_postfix = word.key == "postfix";
     const std::string_view value = word.value.value_or("");
     const auto checked = is_postfix ? check_postfix_answer(value) : check_exim_answer(value);
@@ -221,7 +174,7 @@ class RuleReader {
     reply = trim(value);
   }
 
-  void read_dane(const Word& word) {
+  void read_dane(const LineWord& word) {
     if (word.value == "off") {
       rule_.override_.dane = DaneOverride::off;
     } else if (word.value == "only") {
@@ -231,7 +184,7 @@ class RuleReader {
     }
   }
 
-  void read_end(const Word& word) {
+  void read_end(const LineWord& word) {
     rule_.until = read_until(word.value.value_or(""));
     if (rule_.until) return;
     add("\"{}\" is no date; write until=YYYY-MM-DD (the end of that day, UTC) or "
@@ -239,7 +192,7 @@ class RuleReader {
         shown(word.text));
   }
 
-  void read_reason(const Word& word) {
+  void read_reason(const LineWord& word) {
     const std::string_view value = trim(word.value.value_or(""));
     rule_.override_.reason = value;
     if (value.empty()) return add("reason is empty; say why this override exists");
@@ -247,10 +200,10 @@ class RuleReader {
     add("reason has {} octets; write at most {}", value.size(), kMaxOverrideReason);
   }
 
-  void check_whole(const std::vector<Word>& words) {
+  void check_whole(const std::vector<LineWord>& words) {
     const auto has = [&words](std::string_view key) {
       return std::any_of(words.begin() + 1, words.end(),
-                         [key](const Word& word) { return word.key == key; });
+                         [key](const LineWord& word) { return word.key == key; });
     };
     const std::string place = shown(words.front().text);
     if (!has("reason")) {
@@ -274,31 +227,15 @@ class RuleReader {
   Problems& problems_;
 };
 
-/// What no line may have, whatever it says.
-Result<void> check_octets(std::string_view line) {
-  if (line.size() > kMaxOverrideLine) {
-    return failure("the line has {} octets; at most {} are allowed", line.size(), kMaxOverrideLine);
-  }
-  const auto bad = find_bad_utf8(line);
-  if (bad != std::string_view::npos) {
-    return failure("octet {} is no UTF-8; save the file as UTF-8", bad + 1);
-  }
-  const auto control = std::find_if(line.begin(), line.end(), [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  });
-  if (control == line.end()) return {};
-  return failure("octet {} is a control character; remove it", control - line.begin() + 1);
-}
-
 /// Stands for a domain that is wrong, so that the rest of its line is checked as well.
 Domain nobody() { return *Domain::parse("invalid"); }
 
 std::optional<OverrideRule> read_line(std::string_view line, int number, Problems& problems) {
-  if (const auto checked = check_octets(line); !checked) {
+  if (const auto checked = check_line(line, kMaxOverrideLine); !checked) {
     problems.add(number, "{}", checked.error());
     return std::nullopt;
   }
-  const auto words = words_of(line);
+  const auto words = words_of_line(line);
   if (!words) problems.add(number, "{}", words.error());
   if (!words || words->empty()) return std::nullopt;
   const auto place = read_place(words->front().text);

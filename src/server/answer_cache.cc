@@ -233,6 +233,8 @@ AnswerPtr AnswerCache::answer(const Decision& decision, Dialect dialect,
   made->reply = format_(decision, dialect, text);
   made->reason = decision.reason;
   made->action = decision.action;
+  made->observed = std::find(decision.notices.begin(), decision.notices.end(), Notice::observed) !=
+                   decision.notices.end();
   made->expires = clock_.steady() + decision.ttl;
   return made;
 }

@@ -65,6 +65,9 @@ struct Config {
   std::optional<RedisUrl> shared_store;
 
   std::vector<ListenAddress> socketmap;
+  std::vector<ListenAddress> exim;    ///< empty: not served
+  std::vector<ListenAddress> access;  ///< empty: not served
+  std::string access_table;           ///< empty: no rules, everybody is answered DUNNO
   std::vector<ListenAddress> admin;
 
   DecisionSettings decision;

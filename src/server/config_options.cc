@@ -186,7 +186,7 @@ Result<void> not_served(Config&, std::string_view) {
 }
 Values nothing(const Config&) { return {}; }
 
-const std::array<ConfigOption, 22> kOptions{{
+const std::array<ConfigOption, 23> kOptions{{
     {"resolver.upstream", "ADDR[@PORT]",
      "a validating resolver (default: the loopback name servers of /etc/resolv.conf)", true,
      [](Config& c, std::string_view v) { return append(c.upstreams, upstream(v)); },
@@ -244,9 +244,16 @@ const std::array<ConfigOption, 22> kOptions{{
      "where Postfix and Sendmail ask: unix:/PATH[,mode=0660][,group=NAME] or inet:HOST:PORT", true,
      [](Config& c, std::string_view v) { return append(c.socketmap, parse_listen_address(v)); },
      [](const Config& c) { return texts(c.socketmap); }},
-    {"exim.listen", "ADDRESS", "where Exim asks (not in this version)", true, not_served, nothing},
-    {"access.listen", "ADDRESS", "Postfix access policy service (not in this version)", true,
-     not_served, nothing},
+    {"exim.listen", "ADDRESS",
+     "where Exim asks: unix:/PATH[,mode=0660][,group=NAME] or inet:HOST:PORT", true,
+     [](Config& c, std::string_view v) { return append(c.exim, parse_listen_address(v)); },
+     [](const Config& c) { return texts(c.exim); }},
+    {"access.listen", "ADDRESS", "where smtpd(8) of Postfix asks (check_policy_service)", true,
+     [](Config& c, std::string_view v) { return append(c.access, parse_listen_address(v)); },
+     [](const Config& c) { return texts(c.access); }},
+    {"access.table", "FILE", "whose recipients must be reachable securely", false,
+     [](Config& c, std::string_view v) { return assign(c.access_table, absolute_path(v)); },
+     [](const Config& c) { return unless_empty(c.access_table); }},
     {"admin.listen", "ADDRESS", "where `sealane` asks: unix:/PATH[,mode=0600][,group=NAME]", true,
      [](Config& c, std::string_view v) { return append(c.admin, admin_address(v)); },
      [](const Config& c) { return texts(c.admin); }},

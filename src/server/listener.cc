@@ -266,4 +266,14 @@ Result<void> Listener::bind_inet() {
   return {};
 }
 
+Result<std::vector<Listener>> open_listeners(const std::vector<ListenAddress>& addresses) {
+  std::vector<Listener> listeners;
+  for (const ListenAddress& address : addresses) {
+    Result<Listener> listener = Listener::open(address);
+    if (!listener) return tl::unexpected(std::move(listener.error()));
+    listeners.push_back(std::move(*listener));
+  }
+  return listeners;
+}
+
 }  // namespace sealane

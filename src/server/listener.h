@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -77,5 +78,8 @@ class Listener {
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };
+
+/// Opens all, or tells what is wrong with the first that cannot be.
+Result<std::vector<Listener>> open_listeners(const std::vector<ListenAddress>& addresses);
 
 }  // namespace sealane

@@ -6,6 +6,7 @@ set -u
 HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 LAB_DIR=$HERE/../lab
 SOCKETS=$LAB_STATE/sockets MAP=$LAB_STATE/sockets/map ADMIN=$LAB_STATE/sockets/admin
+EXIM=$LAB_STATE/sockets/exim ACCESS=$LAB_STATE/sockets/access
 CONFIG=$LAB_STATE/sealane.conf STORE=$LAB_STATE/policies.db LOG=$LAB_STATE/sealaned.log
 DAEMON=                 # pid of the running daemon
 READY_PATIENCE=20       # seconds until the daemon must accept
@@ -65,6 +66,11 @@ url = sqlite:$STORE
 [socketmap]
 listen = unix:$MAP,mode=0666
 listen = inet:127.0.0.1:8461
+[exim]
+listen = unix:$EXIM,mode=0666
+listen = inet:127.0.0.1:8462
+[access]
+listen = unix:$ACCESS,mode=0666
 [admin]
 listen = unix:$ADMIN
 [log]

@@ -10,27 +10,13 @@
 #   postfix_wait COUNT SECONDS              until so many recipients have a status in the log
 # The log is $MAILLOG.
 
+. "$HERE/tree.sh"
+
 postfix_start() {
-  local tree=$LAB_STATE/postfix root=$LAB_STATE/postfix/root sockets=$1 node
+  POSTFIX_ROOT=$LAB_STATE/postfix/root MAILLOG=$LAB_STATE/postfix/root/var/log/maillog
+  tree_mount "$LAB_STATE/postfix" "${POSTFIX_TREE:-/}" "$1" || return 1
   shift
-  if [ "$(awk '{ n += $3 } END { print n }' /proc/self/uid_map)" = 1 ]; then
-    echo "Postfix needs real root: it runs under several user ids" >&2
-    return 1
-  fi
-  POSTFIX_ROOT=$root MAILLOG=$root/var/log/maillog
-  mkdir -p "$tree" && mount -t tmpfs tmpfs "$tree" && mkdir "$tree"/{up,work,root}
-  mount -t overlay overlay "$root" \
-    -o "lowerdir=${POSTFIX_TREE:-/},upperdir=$tree/up,workdir=$tree/work"
-  mount -t tmpfs -o mode=755 tmpfs "$root/dev"
-  ln -s /proc/self/fd "$root/dev/fd"
-  for node in null zero full random urandom tty; do
-    : > "$root/dev/$node" && mount --bind "/dev/$node" "$root/dev/$node"
-  done
-  mkdir -p "$root/proc" && mount -t proc proc "$root/proc"
-  mkdir -p "$root/run/lab" && mount --bind "$sockets" "$root/run/lab"
-  rm -f "$root/etc/resolv.conf" && cp /etc/resolv.conf "$root/etc/resolv.conf"
-  cp "$LAB_CA" "$root/etc/lab-ca.pem" && chmod 644 "$root/etc/lab-ca.pem"
-  mkdir -p "$root/tmp" "$root/var/log" && rm -f "$MAILLOG"
+  rm -f "$MAILLOG"
   postfix_configure "smtp_tls_policy_maps=$1" "${@:2}" > "$LAB_STATE/postfix.out" 2>&1 || {
     cat "$LAB_STATE/postfix.out" >&2
     return 1

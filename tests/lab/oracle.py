@@ -204,8 +204,10 @@ class Oracle:
         if not s:
             return "none"
         verdict = self.verdict(s)
-        if verdict.say == "DO" and s.dane == "D-ALL":
+        if verdict.say == "DO" and (s.dane == "D-ALL" or verdict.row == "16a"):
             return "dane"
+        if verdict.row == "4":
+            return "may mode=testing"
         if verdict.row in ("12", "17", "19"):  # Exim decides about DANE host by host
             return "secure"
         if verdict.say == "D":

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Postfix must do with a mail, given an answer, its main.cf level and the table's servers.
+"""What Postfix or Exim must do with a mail, given an answer and the table's servers.
 
-A model of smtp(8) 3.7 and 3.10 as mta-contract.md describes it: hosts in order of preference, equal
-ones in any order, each under the level that the answer gives it, until one takes the mail.
+A model of smtp(8) 3.7 and 3.10, and of Exim 4.96 and 4.98 with our routers and transport: hosts in
+order of preference, equal ones in any order, each under the level that the answer gives it, until
+one takes the mail.
 """
 
 import itertools
@@ -116,6 +117,10 @@ class Mailer:
             if not dane_fits(attempt["state"], server):
                 return None
             return "sent-dane" if level == "dane" else "sent-encrypted"
+        if level == "fingerprint":  # any of the keys, at any host; "mismatch" is nobody's
+            pins = re.findall(r"\{pin (\S+) (\S+)\}", answer)
+            return "sent-verified" if (server.name in [host for host, kind in pins
+                                                       if kind != "mismatch"]) else None
         if server.cert not in GOOD_CERTIFICATES:
             return None
         parent = "*." + server.name.partition(".")[2]
@@ -124,6 +129,83 @@ class Mailer:
         if "mx_host_pattern=" in answer:
             names = [attempt["name"]]
         return "sent-verified" if any(certificate_fits(certified, n) for n in names) else None
+
+
+class EximMailer(Mailer):
+    """`answer` is the oracle's: "secure dane=no".  DANE is Exim's own, host by host."""
+
+    def results(self, key, answer):
+        level = answer.split()[0]
+        if level == "temp":
+            return {"deferred"}
+        name = key if key.isascii() else key.encode("idna").decode()
+        situation = self.oracle.situation(name)
+        mx, secure, targets = self.world.mx_of(name.lower())
+        nowhere = {"deferred" if level == "secure" else "bounced"}
+        if mx == "error":
+            return {"deferred"}
+        if mx in ("null", "nxdomain", "nodata-no-address"):
+            return nowhere
+        attempts = [self.attempt_of(target, p, secure) for p, target in targets
+                    if not re.fullmatch(r"[0-9.]+", target)]  # an address: no such host
+        if level == "secure":
+            attempts = [a for a in attempts if a["state"].state in ("DANE", "ERR")
+                        or situation.matching(a["state"])]
+        if level == "dane":  # dnssec_require_domains: the alias in front of an address counts too
+            for a in attempts:
+                if not any(self.world.lookup(a["name"], t).secure for t in ("A", "AAAA")):
+                    a["addresses"], a["soft"] = [], True
+        reachable = [a for a in attempts if a["addresses"]]
+        if not reachable:
+            return {"deferred"} if any(a["soft"] for a in attempts) else nowhere
+        return {self.deliver(order, answer, secure) for order in orders(reachable)}
+
+    def level_for(self, attempt, answer, mx_secure):
+        """"dane-only" where Exim does DANE itself; nothing: it does not go there."""
+        level, state = answer.split()[0], attempt["state"].state
+        if not mx_secure or "dane=no" in answer or state in ("NONE", "DEAD"):
+            return level
+        if state == "ERR":
+            return None
+        if self.kinds(attempt) <= {"pkix", "bad-usage"}:  # TLS is mandatory, with the host's SNI
+            return "encrypt" if level in ("none", "may") else level
+        return "dane-only"
+
+    def kinds(self, attempt):
+        """The TLSA records of a host, whatever they are good for."""
+        host = self.table.hosts.get(attempt["name"])
+        usable = {kind for kind, _ in attempt["state"].tlsa}
+        return set(host.tlsa) if host and host.tlsa else usable
+
+    def session(self, attempt, answer, mx_secure):
+        level = self.level_for(attempt, answer, mx_secure)
+        server = attempt["server"]
+        if not level or not server or server.smtp in ("down", "busy"):
+            return None
+        if server.smtp != "starttls":  # tls_tempfail_tryclear
+            return "sent-clear" if level in ("none", "may") else None
+        fits = certified(server, attempt["name"])
+        if level == "dane-only":
+            return "sent-dane" if exim_dane_fits(self.kinds(attempt), server, fits) else None
+        if level == "secure":
+            return "sent-verified" if fits else None
+        return "sent-encrypted"  # or verified, if some other host before it made Exim send SNI
+
+
+def exim_dane_fits(kinds, server, certificate_fits_name):
+    """As GnuTLS judges: any record that fits is enough, and a full trust anchor is of no use."""
+    if {"good", "sha512", "cert", "full", "full-cert"} & kinds:
+        return True
+    by_anchor = {"ta", "ta-cert"} & kinds
+    return bool(by_anchor and server.cert != "leaf-only" and certificate_fits_name)
+
+
+def certified(server, name):
+    """Is the server's certificate one of the CA for this name?"""
+    if server.cert not in GOOD_CERTIFICATES:
+        return False
+    parent = "*." + server.name.partition(".")[2]
+    return mx_matches(parent if server.cert == "wildcard" else server.name, name)
 
 
 def orders(attempts):

@@ -46,6 +46,8 @@ class Session:
         extensions = ["PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"]
         if self.kind in ("starttls", "refuses", "broken") and not self.secure:
             extensions.append("STARTTLS")
+        if self.secure:
+            extensions.append("REQUIRETLS")
         lines = [self.host.name] + extensions
         self.say("\n".join(f"250-{line}" for line in lines) + "\n250 SMTPUTF8")
 

@@ -78,7 +78,8 @@ std::string exim_text(const Decision& decision) {
     default:
       text = name_of(decision.action);
   }
-  if (!allowed.empty()) text += " allow=" + joined(allowed);
+  const std::string_view use = decision.report_testing ? " testing=" : " allow=";
+  if (!allowed.empty()) text += std::string(use) + joined(allowed);
   if (!exempt.empty()) text += " exempt=" + joined(exempt);
   if (decision.dane_natively) text += " own-dane";
   if (!decision.dane_possible) text += " no-dane";

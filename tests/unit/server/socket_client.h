@@ -89,6 +89,15 @@ class SocketClient {
       if (const std::string problem = more(); !problem.empty()) return problem;
     }
   }
+  /// All octets up to and with `end`; what came if the server closes before.
+  std::string until(std::string_view end) {
+    std::size_t at = in_.find(end);
+    while (at == std::string::npos && more().empty()) at = in_.find(end);
+    const std::size_t size = at == std::string::npos ? in_.size() : at + end.size();
+    std::string text = in_.substr(0, size);
+    in_.erase(0, size);
+    return text;
+  }
   /// All octets until the server closes.
   std::string all() {
     while (more().empty()) {
