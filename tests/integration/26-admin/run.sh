@@ -149,7 +149,9 @@ like "from postfix-tlspol: its domains" 'found +[a-z]+ +sts-wildcard.unsigned' \
   "$(sealane cache import "$LAB_STATE/tlspol" --from postfix-tlspol)"
 
 if [ -x /usr/bin/mta-sts-daemon ]; then
-  # A real cache, of a real run of it.
+  # A real cache, of a real run of it.  It looks for addresses only of families of which the host
+  # has an address besides loopback (AI_ADDRCONFIG).
+  ip addr add 192.0.2.1/32 dev lo
   cat > "$LAB_STATE/mta-sts-daemon.yml" << END
 path: $LAB_STATE/sockets/resolver
 cache:
