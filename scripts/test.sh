@@ -185,10 +185,10 @@ stage_packaging() {
   spelled_out=$(mktemp) overrides=$(mktemp)
   sed -E 's/^#([a-z.]+ +(postfix|dane|sts|observe))/\1/' packaging/overrides.example >"$overrides"
   sed -E "s/^#([a-z-]+ = )/\1/; s|^overrides = .*|overrides = $overrides|
-    s|^table = .*|table = packaging/access.example|" \
+    s|^table = .*|table = $PWD/packaging/access.example|" \
     packaging/sealane.conf >"$spelled_out"
   "$sealaned" --check-config --config "$spelled_out" | grep -x -e "# $overrides: 5 overrides" \
-    -e "# packaging/access.example: 3 rules" | wc -l | grep -qx 2
+    -e "# $PWD/packaging/access.example: 3 rules" | wc -l | grep -qx 2
   rm -f "$spelled_out" "$overrides"
   count 1 0
   tests/check-unit build
