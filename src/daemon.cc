@@ -31,6 +31,7 @@
 #include "daemon_admin.h"
 #include "daemon_front_ends.h"
 #include "daemon_options.h"
+#include "daemon_resolvers.h"
 #include "daemon_store.h"
 #include "lookup/dane_lookup.h"
 #include "lookup/dane_watch.h"
@@ -60,20 +61,6 @@ std::string texts(const std::vector<ListenAddress>& addresses) {
   return fmt::format("{}", fmt::join(out, " "));
 }
 
-/// Runs one task to its end on a context that no thread runs yet.
-template <class T>
-T run_alone(asio::io_context& io, Task<T> task) {
-  std::optional<T> value;
-  asio::co_spawn(io, std::move(task), [&value](std::exception_ptr error, T result) {
-    if (error) std::rethrow_exception(error);
-    value = std::move(result);
-  });
-  while (!value && io.run_one() > 0) {
-  }
-  io.restart();
-  return std::move(value.value());
-}
-
 /// The overrides of the configuration, an empty set if it names none.  Nothing when the file is
 /// wrong: each of its errors has been logged then.
 std::shared_ptr<const Overrides> read_overrides(const std::string& file) {
@@ -84,14 +71,6 @@ std::shared_ptr<const Overrides> read_overrides(const std::string& file) {
     log(Severity::error, "override_wrong", {{"problem", problem}});
   }
   return nullptr;
-}
-
-std::vector<std::string> complaints(const SelfTestReport& report) {
-  std::vector<std::string> out;
-  for (const UpstreamReport& upstream : report.upstreams) {
-    if (!upstream.passed) out.push_back(upstream.text);
-  }
-  return out;
 }
 
 }  // namespace
@@ -105,8 +84,7 @@ class Daemon::Impl {
   void run();
 
  private:
-  Result<void> test_resolvers();
-  void test_resolv_conf(const std::vector<NameServer>& ours);
+  Result<void> test_resolvers(const std::vector<NameServer>& ours);
   AdminPartsPtr admin_parts();
   void warn(std::string text);
   Task<> pulse();
@@ -189,8 +167,7 @@ Result<void> Daemon::Impl::build() {
   auto fetcher = HttpsFetcher::create(lookup_.get_executor(), *resolver_, https_options(config_));
   if (!fetcher) return tl::unexpected(std::move(fetcher.error()));
   fetcher_ = std::move(*fetcher);
-  if (auto tested = test_resolvers(); !tested) return tested;
-  test_resolv_conf(dns.upstreams);
+  if (auto tested = test_resolvers(dns.upstreams); !tested) return tested;
 
   if (!config_.on_downgrade.empty()) {
     auto hook = HookRunner::create(lookup_.get_executor(), config_.on_downgrade);
@@ -230,45 +207,15 @@ AdminPartsPtr Daemon::Impl::admin_parts() {
                  *dane_watch_, *refresher_, *events_, overrides_, resolver});
 }
 
-Result<void> Daemon::Impl::test_resolvers() {
+Result<void> Daemon::Impl::test_resolvers(const std::vector<NameServer>& ours) {
   if (config_.trust_ad == AdTrust::never) {
     warn("resolver.trust-ad = never: DNSSEC counts for nothing, DANE is off");
   }
-  const auto until = clock_.steady() + kResolverStartPatience;
-  for (;;) {
-    const SelfTestReport report = run_alone(lookup_, resolver_->self_test());
-    const std::vector<std::string> problems = complaints(report);
-    if (report.any_passed()) {
-      for (const std::string& problem : problems) warn(problem);
-      return {};
-    }
-    if (clock_.steady() >= until) {
-      return failure("no resolver can be used: {}", fmt::join(problems, "; "));
-    }
-    log(Severity::warning, "resolver_not_ready",
-        {{"cause", fmt::format("{}", fmt::join(problems, "; "))}});
-    std::this_thread::sleep_for(seconds{1});
-  }
-}
-
-/// Postfix asks the name servers of resolv.conf when it does DANE itself.  Where they do not
-/// validate, all mail to destinations that we answer "dane-only" for would be held.
-void Daemon::Impl::test_resolv_conf(const std::vector<NameServer>& ours) {
-  ResolverOptions theirs;
-  theirs.upstreams = name_servers(kResolvConf);
-  theirs.trust_ad = TrustAd::always;
-  const bool covered =
-      std::all_of(theirs.upstreams.begin(), theirs.upstreams.end(), [&](const NameServer& server) {
-        return std::find(ours.begin(), ours.end(), server) != ours.end();
-      });
-  if (covered || theirs.upstreams.empty()) return;
-  auto probe = GetdnsResolver::create(lookup_.get_executor(), clock_, theirs);
-  if (!probe) return warn(fmt::format("{}: {}", kResolvConf, probe.error()));
-  const SelfTestReport report = run_alone(lookup_, (*probe)->self_test());
-  for (const std::string& problem : complaints(report)) {
-    warn(fmt::format("{}, which Postfix uses for DANE: {}", kResolvConf, problem));
-  }
-  (*probe)->close();
+  auto tested = await_resolver(lookup_, *resolver_, clock_);
+  if (!tested) return tl::unexpected(std::move(tested.error()));
+  for (const std::string& problem : *tested) warn(problem);
+  for (const std::string& problem : test_resolv_conf(lookup_, ours, clock_)) warn(problem);
+  return {};
 }
 
 void Daemon::Impl::warn(std::string text) {

@@ -34,26 +34,26 @@ std::string sts_fact(const Situation& s) {
 }
 
 /// The operator's words for this asker; empty when there are none.
-const std::string& fixed_words(const Override& override_, Dialect dialect) {
-  return dialect == Dialect::exim ? override_.exim_reply : override_.postfix_reply;
+const std::string& fixed_words(const Override& what, Dialect dialect) {
+  return dialect == Dialect::exim ? what.exim_reply : what.postfix_reply;
 }
 
-std::string override_fact(const Override& override_) {
+std::string override_fact(const Override& what) {
   std::string text = "override";
-  if (override_.fixed()) text += " with a fixed reply";
-  if (override_.dane == DaneOverride::off) text += " dane=off";
-  if (override_.dane == DaneOverride::only) text += " dane=only";
-  if (override_.sts_off) text += " sts=off";
-  if (override_.observe) text += " observe";
-  if (!override_.reason.empty()) text += fmt::format(" ({})", override_.reason);
+  if (what.fixed()) text += " with a fixed reply";
+  if (what.dane == DaneOverride::off) text += " dane=off";
+  if (what.dane == DaneOverride::only) text += " dane=only";
+  if (what.sts_off) text += " sts=off";
+  if (what.observe) text += " observe";
+  if (!what.reason.empty()) text += fmt::format(" ({})", what.reason);
   return text;
 }
 
 void add_facts(Decision& decision, const Situation& s) {
   std::vector<Reason> trail;
-  const Override& override_ = s.input.override_;
-  if (override_.any()) trail.push_back({"32", override_fact(override_)});
-  if (override_.fixed() && fixed_words(override_, s.input.dialect).empty()) {
+  const Override& what = s.input.override_;
+  if (what.any()) trail.push_back({"32", override_fact(what)});
+  if (what.fixed() && fixed_words(what, s.input.dialect).empty()) {
     trail.push_back({"32", "the fixed reply is not for this asker"});
   }
   trail.push_back({"", dane_fact(s)});
@@ -252,21 +252,21 @@ Decision decide(const NoNextHop& key) {
   return decision;
 }
 
-Decision observed_at_once(const Override& override_) {
+Decision observed_at_once(const Override& what) {
   Decision decision = answer(Action::not_found, "33", "observing: the lookup runs behind this");
   decision.ttl = kObservedTtl;
   decision.notices.push_back(Notice::observed);
-  if (!override_.any()) return decision;
-  decision.trail.insert(decision.trail.begin(), {"32", override_fact(override_)});
+  if (!what.any()) return decision;
+  decision.trail.insert(decision.trail.begin(), {"32", override_fact(what)});
   decision.notices.push_back(Notice::overridden);
   return decision;
 }
 
-std::optional<Decision> fixed_at_once(const Override& override_, Dialect dialect) {
-  const std::string& words = fixed_words(override_, dialect);
+std::optional<Decision> fixed_at_once(const Override& what, Dialect dialect) {
+  const std::string& words = fixed_words(what, dialect);
   if (words.empty()) return std::nullopt;
   Decision decision = fixed(words);
-  decision.trail.insert(decision.trail.begin(), {"32", override_fact(override_)});
+  decision.trail.insert(decision.trail.begin(), {"32", override_fact(what)});
   decision.notices.push_back(Notice::overridden);
   return decision;
 }

@@ -117,11 +117,11 @@ Decision decide(const DecisionInput& input);
 Decision decide(const NoNextHop& key);
 
 /// Row 33 while nothing is known yet: "not found" at once; the lookup runs behind it, and
-/// decide() then tells what would have been said.  `override_` is the destination's, if any.
-Decision observed_at_once(const Override& override_ = {});
+/// decide() then tells what would have been said.  `what` is the destination's, if any.
+Decision observed_at_once(const Override& what = {});
 
 /// Row 32 with a fixed reply for this asker, which needs no lookup; nothing if there is none.
-std::optional<Decision> fixed_at_once(const Override& override_, Dialect dialect);
+std::optional<Decision> fixed_at_once(const Override& what, Dialect dialect);
 
 /// A temporary answer because of ourselves (row 31): overload, own network, not yet ready.
 Decision temporary_failure(std::string reason);

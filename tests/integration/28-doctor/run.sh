@@ -13,7 +13,7 @@ cp "$LAB_CA" "$LAB_STATE/ca.pem" && chmod 644 "$LAB_STATE/ca.pem"
 write_config "$GOOD/sealane.conf"
 sed -i "s|$LAB_CA|$LAB_STATE/ca.pem|" "$GOOD/sealane.conf"
 sed -i "s|^\[sts\]|bogus-canary = mta-sts.policy-host-bogus.test\n&|
-  s|^\[admin\]|listen = unix:$QUEUE/sealane/policy,mode=0666\n&|" "$GOOD/sealane.conf"
+  s|^\[exim\]|listen = unix:$QUEUE/sealane/policy,mode=0666\n&|" "$GOOD/sealane.conf"
 cp "$GOOD/sealane.conf" "$CONFIG"
 cat > "$GOOD/main.cf" << END
 compatibility_level = 3.6

@@ -14,6 +14,7 @@ as() {  # as NODE: the checks of lib.sh are about this daemon from now on
   [ -n "$NODE" ] && DAEMONS[$NODE]=$DAEMON
   NODE=$1 DAEMON=${DAEMONS[$1]:-}
   MAP=$SOCKETS/map-$1 ADMIN=$SOCKETS/admin-$1
+  EXIM=$SOCKETS/exim-$1 ACCESS=$SOCKETS/access-$1
   CONFIG=$LAB_STATE/$1.conf STORE=$LAB_STATE/$1.db LOG=$LAB_STATE/$1.log
 }
 set_up() {  # set_up NODE [URL]
