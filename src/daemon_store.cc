@@ -32,8 +32,9 @@ Result<DaemonStore> open_store(const Config& config, bool reset,
     store.policies = std::move(*local);
     return store;
   }
-  auto shared = SharedStore::create(std::move(lookup), std::move(*local),
-                                    redis_options(*config.shared_store, config.ca_file), clock);
+  auto shared =
+      SharedStore::create(std::move(lookup), std::move(*local),
+                          redis_options(*config.shared_store, config.store_ca_file), clock);
   if (!shared) {
     return failure("store.url = {}: {}", config.shared_store->text(), shared.error());
   }

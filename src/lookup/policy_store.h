@@ -96,6 +96,9 @@ class PolicyStore {
   virtual Task<Result<StoreStats>> stats() = 0;
   /// Asked before a fetch.  A store that is not shared knows of nobody else.
   virtual Task<Elsewhere> elsewhere(Domain domain, FetchPlan plan) = 0;
+  /// The owner of the domain, or an operator, took back what was fetched up to `when`: others are
+  /// not to take it over any more.  Returns at once; call it when the memory is durable.
+  virtual void taken_back(Domain domain, std::chrono::sys_seconds when) = 0;
 
   /// Keeps at most kMaxEventsPerDomain of its domain and kMaxEvents in all.
   virtual Task<Result<void>> add_event(Event event) = 0;

@@ -21,18 +21,6 @@ bool is_id(std::string_view id) {
          std::all_of(id.begin(), id.end(), [](char c) { return is_alpha(c) || is_digit(c); });
 }
 
-int strength(StsMode mode) {
-  switch (mode) {
-    case StsMode::none:
-      return 0;
-    case StsMode::testing:
-      return 1;
-    case StsMode::enforce:
-      return 2;
-  }
-  return 0;
-}
-
 }  // namespace
 
 Result<StoredPolicy> vetted(StoredPolicy theirs, sys_seconds now) {
@@ -53,11 +41,10 @@ Result<StoredPolicy> vetted(StoredPolicy theirs, sys_seconds now) {
 
 bool improves(const std::optional<StoredPolicy>& ours, const StoredPolicy& theirs) {
   if (!ours) return true;
-  if (theirs.fetched <= ours->fetched) return false;
-  const auto other = parse_sts_policy(theirs.body);
-  if (!other) return false;
+  if (theirs.fetched <= ours->fetched || theirs.expires <= ours->expires) return false;
   const auto known = parse_sts_policy(ours->body);
-  return !known || strength(other->mode) >= strength(known->mode);
+  const auto other = parse_sts_policy(theirs.body);
+  return known && other && known->lines == other->lines;
 }
 
 bool spares_fetch(const FetchPlan& plan, const StoredPolicy& theirs) {

@@ -2,8 +2,8 @@
 // The rules about a policy that another node of a fleet has fetched: whether it can be believed,
 // whether it may take the place of ours, whether it makes a fetch unnecessary.  No I/O.
 //
-// Never an answer weaker than what this node has seen: another's policy prolongs and strengthens
-// ours.  To weaken it, this node looks for itself.
+// Never an answer weaker than what this node has seen: another's policy is believed at a first
+// contact, and prolongs ours afterwards.  To change it, this node looks for itself.
 #pragma once
 
 #include <chrono>
@@ -19,6 +19,9 @@ inline constexpr std::chrono::minutes kClockSkew{5};
 /// Younger than ours by less, another's policy spares no fetch: the second look at a policy, ten
 /// minutes after a new id, must be one.
 inline constexpr std::chrono::minutes kWorthTaking{9};
+/// A lock lives as long as a fetch may take (60 s), and goes by itself when its holder dies. Nobody
+/// waits longer for one that does not.
+inline constexpr std::chrono::seconds kLockLife{70};
 /// With less life left than this nobody waits for another node's fetch.
 inline constexpr std::chrono::hours kTurnsAbove{1};
 
@@ -27,7 +30,9 @@ inline constexpr std::chrono::hours kTurnsAbove{1};
 /// that is over, or from the future.
 Result<StoredPolicy> vetted(StoredPolicy theirs, std::chrono::sys_seconds now);
 
-/// Whether theirs, which is vetted, may take the place of ours: fetched later and not weaker.
+/// Whether theirs, which is vetted, may take the place of ours: it is the same text, fetched later
+/// and over later.  Hosts count as much as the mode: with others, mail would go where the owner
+/// never sent it.
 bool improves(const std::optional<StoredPolicy>& ours, const StoredPolicy& theirs);
 
 /// Whether it does so well enough to make the planned fetch unnecessary.

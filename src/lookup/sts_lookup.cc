@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "lookup/network_health.h"
+#include "lookup/shared_policy.h"
 #include "lookup/sts_again.h"
 #include "lookup/sts_operator.h"
 #include "lookup/sts_saver.h"
@@ -105,6 +106,7 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   Task<> fetch_if_due(SlotPtr slot);
   Task<> fetch(SlotPtr slot);
   Task<> look_elsewhere(SlotPtr slot);
+  bool waits(Slot& slot) const;
   Task<> fetch_here(SlotPtr slot, bool awaited);
   Task<> accept(SlotPtr slot, FetchedBody body);
   Task<bool> take_over(SlotPtr slot, StoredPolicy policy);
@@ -186,6 +188,11 @@ Task<StsFinding> StsLookup::Impl::find_known(Domain domain) {
   const auto self = shared_from_this();
   const SlotPtr slot = slots_.asked(domain);
   co_await load(slot);
+  if (slot->loaded && slot->entry.knows_nothing() && !slot->in_flight) {
+    co_await look_elsewhere(slot);
+    slots_.recount(slot);
+    schedule(slot);
+  }
   StsFinding known = finding(*slot);
   if (slot->loaded && slot->entry.has_stored() && !slot->entry.has_policy(clock_)) {
     start(slot);  // nothing is given up before a fetch was tried
@@ -301,7 +308,11 @@ bool StsLookup::Impl::has_room_for_refresh() const {
 /// A refresh that finds no room is left to the refresher, which comes back.
 Task<> StsLookup::Impl::fetch_if_due(SlotPtr slot) {
   slot->outcome = Refreshed::not_due;
-  if (slot->entry.knows_nothing()) co_await look_elsewhere(slot);
+  if (slot->entry.knows_nothing()) {
+    slot->entry.fetching = true;  // an answer waits for it
+    co_await look_elsewhere(slot);
+    slot->entry.fetching = false;
+  }
   if (!slot->entry.wants_fetch(clock_) || closed_) co_return;
   const bool awaited = slot->entry.fetch_matters(clock_) || slot->demanded;
   if (!awaited && !has_room_for_refresh()) co_return;
@@ -311,11 +322,17 @@ Task<> StsLookup::Impl::fetch_if_due(SlotPtr slot) {
 
 /// What another node knows is no first contact that could be denied to us.
 Task<> StsLookup::Impl::look_elsewhere(SlotPtr slot) {
-  slot->entry.fetching = true;  // an answer waits for it
   FetchPlan plan = slot->entry.fetch_plan(clock_);
   Elsewhere other = co_await store_.elsewhere(slot->domain, std::move(plan));
-  if (other.policy) co_await take_over(slot, std::move(*other.policy));
-  slot->entry.fetching = false;
+  // Something else may have taught us meanwhile.
+  const bool useful = other.policy && slot->entry.knows_nothing();
+  if (useful) co_await take_over(slot, std::move(*other.policy));
+}
+
+/// A lock that outlives its holder's fetch holds nobody up.
+bool StsLookup::Impl::waits(Slot& slot) const {
+  if (!slot.waits_since) slot.waits_since = clock_.steady();
+  return clock_.steady() - *slot.waits_since < kLockLife;
 }
 
 /// Here, unless another node has done it or is at it.  An operator who demands a fetch gets one.
@@ -327,7 +344,7 @@ Task<> StsLookup::Impl::fetch(SlotPtr slot) {
   bool settled = false;
   if (!slot->demanded) {
     Elsewhere other = co_await store_.elsewhere(slot->domain, std::move(plan));
-    settled = other.under_way;
+    settled = other.under_way && waits(*slot);
     if (other.policy) settled = co_await take_over(slot, std::move(*other.policy));
   }
   if (!settled) co_await fetch_here(slot, awaited);
@@ -338,6 +355,7 @@ Task<bool> StsLookup::Impl::take_over(SlotPtr slot, StoredPolicy policy) {
   Result<StsPolicy> parsed = parse_sts_policy(policy.body);
   if (!parsed) co_return false;
   ++report_.counters.taken_over;
+  slot->waits_since.reset();
   slot->outcome = Refreshed::good;
   const auto& stored = slot->entry.memory().policy;
   std::string old_id = stored ? stored->id : std::string();
@@ -348,6 +366,7 @@ Task<bool> StsLookup::Impl::take_over(SlotPtr slot, StoredPolicy policy) {
 
 Task<> StsLookup::Impl::fetch_here(SlotPtr slot, bool awaited) {
   ++report_.counters.fetches;
+  slot->waits_since.reset();
   if (!awaited) ++report_.counters.refreshes;
   Fetched fetched = co_await fetcher_.fetch(slot->domain);
   slot->unreachable_at.reset();
@@ -373,6 +392,7 @@ Task<> StsLookup::Impl::accept(SlotPtr slot, FetchedBody body) {
 }
 
 Task<> StsLookup::Impl::keep(SlotPtr slot, StsChange change, std::string old_id) {
+  const auto now = clock_.wall();
   report_.fetched(*slot, change, old_id);
   // The memory of first contact is durable before the first answer that relies on it.
   slot->saving = true;
@@ -380,6 +400,7 @@ Task<> StsLookup::Impl::keep(SlotPtr slot, StsChange change, std::string old_id)
       co_await saver_.save_now(slot, limits_.store_wait, shared_from_this());
   slot->saving = false;
   if (!problem.empty()) report_.not_durable(*slot, problem);
+  if (change.deleted) store_.taken_back(slot->domain, now);
 }
 
 void StsLookup::Impl::judge_failure(const SlotPtr& slot, const FetchFailure& failure) {
@@ -419,6 +440,7 @@ std::optional<Steady> StsLookup::Impl::wanted_at(const Slot& slot) const {
   if (slot.entry.txt() == TxtState::failed && asked_lately) {
     add(now + txt_retry_pause(slot.entry.memory().txt_errors.count));
   }
+  if (slot.waits_since && *slot.waits_since + kLockLife > now) add(*slot.waits_since + kLockLife);
   const auto refresh = slot.entry.refresh_at();
   const bool soon = refresh && *refresh > now && *refresh < now + kSoon;
   if (soon && !is_abandoned(slot.entry.memory(), clock_.wall())) add(*refresh);

@@ -132,6 +132,7 @@ Task<Result<StsPurged>> StsOperator::purge(Domain domain) {
   troubles_.erase(domain);
   const Result<void> gone = co_await store_.erase(domain);
   if (!gone) co_return tl::unexpected(gone.error());
+  store_.taken_back(domain, clock_.wall());
   co_return purged;
 }
 

@@ -48,6 +48,7 @@ struct StsSlot {
   bool demanded = false;                           ///< an operator waits for a fetch
   bool purged = false;  ///< by an operator: nothing of it is to be stored any more
   std::optional<StsEntry::Steady> due;
+  std::optional<StsEntry::Steady> waits_since;  ///< for another node's fetch
   std::optional<StsEntry::Steady> vanished_warning;
   std::optional<std::list<std::string>::iterator> recency;  ///< absent: only refreshed
 };

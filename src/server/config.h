@@ -63,6 +63,7 @@ struct Config {
   std::string store_path{kDefaultStore};  ///< of the SQLite file
   bool store_path_given = false;
   std::optional<RedisUrl> shared_store;
+  std::string store_ca_file;  ///< for its certificate; empty: the system's
 
   std::vector<ListenAddress> socketmap;
   std::vector<ListenAddress> exim;    ///< empty: not served

@@ -186,7 +186,7 @@ Result<void> not_served(Config&, std::string_view) {
 }
 Values nothing(const Config&) { return {}; }
 
-const std::array<ConfigOption, 23> kOptions{{
+const std::array<ConfigOption, 24> kOptions{{
     {"resolver.upstream", "ADDR[@PORT]",
      "a validating resolver (default: the loopback name servers of /etc/resolv.conf)", true,
      [](Config& c, std::string_view v) { return append(c.upstreams, upstream(v)); },
@@ -240,6 +240,9 @@ const std::array<ConfigOption, 23> kOptions{{
      "well: redis[s]://[USER:PASSWORD@]HOST[:PORT][/DB], "
      "redis+unix://[USER:PASSWORD@]/PATH[?db=DB]",
      true, add_store, stores},
+    {"store.ca-file", "FILE", "CA certificates for rediss:// (default: the system's)", false,
+     [](Config& c, std::string_view v) { return assign(c.store_ca_file, absolute_path(v)); },
+     [](const Config& c) { return unless_empty(c.store_ca_file); }},
     {"socketmap.listen", "ADDRESS",
      "where Postfix and Sendmail ask: unix:/PATH[,mode=0660][,group=NAME] or inet:HOST:PORT", true,
      [](Config& c, std::string_view v) { return append(c.socketmap, parse_listen_address(v)); },

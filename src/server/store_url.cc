@@ -141,11 +141,9 @@ std::string RedisUrl::text() const {
 }
 
 std::string without_password(std::string_view text) {
-  const std::size_t scheme = text.find("redis");
   const std::size_t end = text.rfind('@');
-  if (scheme == std::string_view::npos || end == std::string_view::npos) return std::string(text);
-  std::size_t begin = text.find(':', scheme);
-  if (begin == std::string_view::npos || begin >= end) return std::string(text);
+  std::size_t begin = text.find(':');
+  if (end == std::string_view::npos || begin >= end) return std::string(text);
   begin = text.find_first_not_of('/', begin + 1);
   return std::string(text.substr(0, begin)) + std::string(kHidden) + std::string(text.substr(end));
 }

@@ -35,7 +35,8 @@ struct RedisUrl {
   friend bool operator==(const RedisUrl&, const RedisUrl&) = default;
 };
 
-/// Any text about the configuration: what could be the password of such a URL becomes "***".
+/// Any text about the configuration: what could be the password of a URL, of whatever scheme,
+/// becomes "***".
 std::string without_password(std::string_view text);
 
 }  // namespace sealane

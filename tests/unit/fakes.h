@@ -264,6 +264,8 @@ class FakeStore : public PolicyStore {
 
   Elsewhere others;              ///< what other nodes have done
   std::vector<FetchPlan> plans;  ///< of the fetches that were about to begin
+  std::map<Domain, std::chrono::sys_seconds> retracted;
+  void taken_back(Domain name, std::chrono::sys_seconds when) override { retracted[name] = when; }
   Task<Elsewhere> elsewhere(Domain, FetchPlan plan) override {
     plans.push_back(std::move(plan));
     const auto executor = co_await boost::asio::this_coro::executor;

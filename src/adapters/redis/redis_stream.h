@@ -17,7 +17,7 @@ namespace sealane {
 
 struct RedisOptions {
   bool tls = false;
-  std::string host;  ///< a name or an address
+  std::string host;  ///< an address, or a name: see RedisStream
   std::uint16_t port = 6379;
   std::string socket;  ///< of a unix socket; then there is no host
   std::string user;    ///< empty: the default user
@@ -29,7 +29,7 @@ struct RedisOptions {
   std::string where() const;
 };
 
-/// One thread.  close() ends whatever is under way.
+/// One thread.  close() ends whatever is under way, but for the C library's look-up of a name.
 class RedisStream {
  public:
   virtual ~RedisStream() = default;

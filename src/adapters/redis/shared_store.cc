@@ -33,6 +33,9 @@ RedisCommand get_command(const Domain& domain) {
   return {"GETRANGE", policy_key(domain), "0", std::to_string(kMaxRow)};
 }
 
+/// When a policy was taken back; absent: it was not.
+using Retraction = std::optional<sys_seconds>;
+
 /// Speaks once in a while.
 class Complaint {
  public:
@@ -60,24 +63,19 @@ class SharedStore::Impl : public std::enable_shared_from_this<SharedStore::Impl>
   bool connected() const { return client_->connected(); }
   std::size_t unwritten() const { return noted_.size() + (writing_ ? 1 : 0) + (walking_ ? 1 : 0); }
 
-  Task<Result<std::optional<StsMemory>>> find(Domain domain);
   Task<Result<void>> put(Domain domain, StsMemory memory);
-  Task<Result<void>> erase(Domain domain);
   Task<Elsewhere> elsewhere(Domain domain, FetchPlan plan);
+  void note(const Domain& domain, Retraction retraction);
   PolicyStore& local() { return *local_; }
 
  private:
-  enum class Change { written, deleted };
-
-  Task<std::optional<StoredPolicy>> look(Domain domain, milliseconds patience);
   std::optional<StoredPolicy> read(const Domain& domain, const RedisReply& reply);
-  Task<bool> has_living_policy(Domain domain);
-  void note(const Domain& domain, Change change);
   void begin_walk();
   Task<> write_back();
   Task<> write_noted();
   Task<> write_page();
-  Task<bool> write(Domain domain, Change change);
+  Task<bool> write(Domain domain, Retraction retraction);
+  Task<bool> remove(Domain domain, sys_seconds when);
   Task<bool> publish(Domain domain, StoredPolicy policy);
   bool accepted(const std::optional<RedisReply>& reply);
 
@@ -86,11 +84,12 @@ class SharedStore::Impl : public std::enable_shared_from_this<SharedStore::Impl>
   const Clock& clock_;
   std::unique_ptr<RedisClient> client_;
   const std::string token_ = random_token();
-  std::map<Domain, Change> noted_;
+  std::map<Domain, Retraction> noted_;
   bool writing_ = false;  ///< one that was noted
   bool walking_ = false;
-  unsigned walk_ = 0;  ///< its number: another may begin while one waits
-  std::string after_;  ///< the last name the walk has seen
+  unsigned walk_ = 0;            ///< its number: another may begin while one waits
+  std::string after_;            ///< the last name the walk has seen
+  Steady::time_point resume_{};  ///< nothing is written before
   bool closed_ = false;
   Signal wake_;
   Complaint wrong_row_, refused_;
@@ -98,7 +97,10 @@ class SharedStore::Impl : public std::enable_shared_from_this<SharedStore::Impl>
 
 Result<void> SharedStore::Impl::prepare(RedisOptions options) {
   auto connected = [watch = weak_from_this()] {
-    if (const auto self = watch.lock()) self->begin_walk();
+    const auto self = watch.lock();
+    if (!self) return;
+    self->resume_ = {};
+    self->begin_walk();
   };
   auto client = RedisClient::create(executor_, std::move(options), std::move(connected));
   if (!client) return tl::unexpected(client.error());
@@ -133,34 +135,12 @@ std::optional<StoredPolicy> SharedStore::Impl::read(const Domain& domain, const 
   return std::nullopt;
 }
 
-Task<std::optional<StoredPolicy>> SharedStore::Impl::look(Domain domain, milliseconds patience) {
-  RedisCommand command = get_command(domain);
-  const auto reply = co_await client_->ask(std::move(command), patience);
-  if (!reply) co_return std::nullopt;
-  co_return read(domain, *reply);
-}
-
-Task<Result<std::optional<StsMemory>>> SharedStore::Impl::find(Domain domain) {
-  const auto self = shared_from_this();
-  Result<std::optional<StsMemory>> known = co_await local_->find(domain);
-  if (!known) co_return known;  // what we cannot read may be stronger than theirs
-  auto theirs = co_await look(domain, kLookPatience);
-  StsMemory memory = known->value_or(StsMemory{});
-  if (!theirs || !improves(memory.policy, *theirs)) co_return known;
-  memory.policy = std::move(*theirs);
-  memory.fetch_errors = {};
-  memory.failed_id.clear();
-  const Result<void> kept = co_await local_->put(domain, memory);
-  if (!kept) {
-    log(Severity::warning, "store_failed", {{"domain", domain.text()}, {"cause", kept.error()}});
-  }
-  co_return std::optional<StsMemory>(std::move(memory));
-}
-
 Task<Elsewhere> SharedStore::Impl::elsewhere(Domain domain, FetchPlan plan) {
   const auto self = shared_from_this();
   Elsewhere found;
-  auto theirs = co_await look(domain, kLookPatience);
+  RedisCommand get = get_command(domain);
+  const auto row = co_await client_->ask(std::move(get), kLookPatience);
+  auto theirs = row ? read(domain, *row) : std::nullopt;
   if (theirs && spares_fetch(plan, *theirs)) {
     found.policy = std::move(*theirs);
     co_return found;
@@ -175,39 +155,23 @@ Task<Elsewhere> SharedStore::Impl::elsewhere(Domain domain, FetchPlan plan) {
 
 // ---- writing
 
+/// The local store first and at once: the order of its calls is the caller's.
 Task<Result<void>> SharedStore::Impl::put(Domain domain, StsMemory memory) {
   const auto self = shared_from_this();
   const bool has_policy = memory.policy.has_value();
-  bool deleted = false;
-  if (!has_policy) deleted = co_await has_living_policy(domain);
   Result<void> kept = co_await local_->put(domain, std::move(memory));
-  if (kept && (has_policy || deleted)) {
-    note(domain, has_policy ? Change::written : Change::deleted);
-  }
+  if (kept && has_policy) note(domain, std::nullopt);
   co_return kept;
 }
 
-Task<Result<void>> SharedStore::Impl::erase(Domain domain) {
-  const auto self = shared_from_this();
-  const bool deleted = co_await has_living_policy(domain);
-  Result<void> gone = co_await local_->erase(domain);
-  if (gone && deleted) note(domain, Change::deleted);
-  co_return gone;
-}
-
-/// A policy that goes before its end was taken back by its owner (max_age 0), for the fleet too.
-/// One that goes at its end, or because nobody asks here any more, may live on with other nodes.
-Task<bool> SharedStore::Impl::has_living_policy(Domain domain) {
-  const auto known = co_await local_->find(domain);
-  co_return known&&* known && (*known)->policy && (*known)->policy->expires > clock_.wall();
-}
-
-void SharedStore::Impl::note(const Domain& domain, Change change) {
+/// A retraction stays noted beside what is learnt later.
+void SharedStore::Impl::note(const Domain& domain, Retraction retraction) {
   if (noted_.size() >= kMaxNoted && !noted_.contains(domain)) {
     if (!walking_) begin_walk();
     return;
   }
-  noted_[domain] = change;
+  Retraction& noted = noted_[domain];
+  noted = std::max(noted, retraction);
   wake_.notify();
 }
 
@@ -218,13 +182,16 @@ void SharedStore::Impl::begin_walk() {
   wake_.notify();
 }
 
-/// What was noted goes first: it is new.  The walk finds all the rest.
+/// What was noted goes first: it is new.  The walk finds all the rest.  All waiting is done here,
+/// right after a look at closed_, so that no wake-up is lost.
 Task<> SharedStore::Impl::write_back() {
   const auto self = shared_from_this();
   while (!closed_) {
     const bool idle = noted_.empty() && !walking_;
     if (idle || !client_->connected()) {
       co_await wake_.wait_until(Deadline::max());
+    } else if (Steady::now() < resume_) {
+      co_await wake_.wait_until(resume_);
     } else if (!noted_.empty()) {
       co_await write_noted();
     } else {
@@ -234,14 +201,14 @@ Task<> SharedStore::Impl::write_back() {
 }
 
 Task<> SharedStore::Impl::write_noted() {
-  const auto [domain, change] = *noted_.begin();
+  const auto [domain, retraction] = *noted_.begin();
   noted_.erase(noted_.begin());
   writing_ = true;
-  const bool written = co_await write(domain, change);
+  const bool written = co_await write(domain, retraction);
   writing_ = false;
   if (written) co_return;
-  noted_.try_emplace(domain, change);
-  co_await wake_.wait_until(Steady::now() + kWritePatience);
+  Retraction& noted = noted_[domain];
+  noted = std::max(noted, retraction);
 }
 
 Task<> SharedStore::Impl::write_page() {
@@ -254,14 +221,11 @@ Task<> SharedStore::Impl::write_page() {
     co_return;
   }
   for (const auto& [domain, memory] : *page) {
-    if (!memory.policy || closed_) continue;
+    if (closed_) co_return;
+    if (!memory.policy) continue;
     const bool written = co_await publish(domain, *memory.policy);
-    if (walk != walk_) co_return;
-    if (!written) {
-      // The connection is gone, and the next one begins a walk of its own; or it is slow.
-      co_await wake_.wait_until(Steady::now() + kWritePatience);
-      co_return;
-    }
+    // Goes on from here later; or the connection is gone, and the next one begins another walk.
+    if (walk != walk_ || !written) co_return;
     after_ = domain.text();
   }
   if (page->size() < kWritePage) {
@@ -270,31 +234,42 @@ Task<> SharedStore::Impl::write_page() {
     co_return;
   }
   after_ = page->back().first.text();
-  co_await wake_.wait_until(Steady::now() + kWritePause);
+  resume_ = Steady::now() + kWritePause;
 }
 
-/// False: there was no reply.
-Task<bool> SharedStore::Impl::write(Domain domain, Change change) {
-  const auto known = co_await local_->find(domain);
-  const bool has_policy = known && *known && (*known)->policy;
-  if (has_policy) {
-    StoredPolicy policy = *(*known)->policy;
-    co_return co_await publish(domain, std::move(policy));
+/// False, here and below: it is to be tried again, but not before resume_.
+Task<bool> SharedStore::Impl::write(Domain domain, Retraction retraction) {
+  if (retraction) {
+    const bool removed = co_await remove(domain, *retraction);
+    if (!removed) co_return false;
   }
-  if (change != Change::deleted || !known) co_return true;
-  RedisCommand command{"DEL", policy_key(domain)};
-  const auto reply = co_await client_->ask(std::move(command), kWritePatience);
-  co_return accepted(reply);
+  const auto known = co_await local_->find(domain);
+  if (!known || !*known || !(*known)->policy) co_return true;
+  StoredPolicy policy = *(*known)->policy;
+  if (retraction && policy.fetched <= *retraction) co_return true;
+  co_return co_await publish(domain, std::move(policy));
 }
 
-/// The later fetch stays.  Two nodes that write at the same moment have both fetched just now, so
-/// that it does not matter whose row it will be.
+/// What another node has fetched since stays.
+Task<bool> SharedStore::Impl::remove(Domain domain, sys_seconds when) {
+  RedisCommand get = get_command(domain);
+  const auto reply = co_await client_->ask(std::move(get), kWritePatience);
+  if (!reply) co_return accepted(reply);
+  const auto theirs = read(domain, *reply);
+  if (!theirs || theirs->fetched > when) co_return true;
+  RedisCommand command{"DEL", policy_key(domain)};
+  const auto done = co_await client_->ask(std::move(command), kWritePatience);
+  co_return accepted(done);
+}
+
+/// The later fetch stays.  One that another node writes between our look and our command is lost
+/// until that node's next walk or fetch; no node that knows a policy goes back to an older one.
 Task<bool> SharedStore::Impl::publish(Domain domain, StoredPolicy policy) {
   const sys_seconds now = clock_.wall();
   if (!vetted(policy, now)) co_return true;  // what others would not believe
   RedisCommand get = get_command(domain);
   const auto reply = co_await client_->ask(std::move(get), kWritePatience);
-  if (!reply) co_return false;
+  if (!reply) co_return accepted(reply);
   const auto theirs = read(domain, *reply);
   if (theirs && theirs->fetched >= policy.fetched) co_return true;
   const std::string left = std::to_string((policy.expires - now).count());
@@ -303,13 +278,17 @@ Task<bool> SharedStore::Impl::publish(Domain domain, StoredPolicy policy) {
   co_return accepted(done);
 }
 
-/// A refusal (read-only, no memory, no permission) is told; trying again at once would not help.
+/// A refusal (read-only, no memory, no permission) is told, and is about every command: the next
+/// one waits.
 bool SharedStore::Impl::accepted(const std::optional<RedisReply>& reply) {
-  if (!reply) return false;
-  if (reply->kind == RedisReply::Kind::error && refused_.due()) {
+  const bool refused = reply && reply->kind == RedisReply::Kind::error;
+  if (reply && !refused) return true;
+  const milliseconds pause = refused ? milliseconds(kRefusedPause) : kWritePatience;
+  resume_ = Steady::now() + pause;
+  if (refused && refused_.due()) {
     log(Severity::warning, "shared_store_refuses", {{"cause", reply->text}});
   }
-  return true;
+  return false;
 }
 
 // ---- the port
@@ -333,12 +312,15 @@ bool SharedStore::connected() const { return impl_->connected(); }
 std::size_t SharedStore::unwritten() const { return impl_->unwritten(); }
 
 Task<Result<std::optional<StsMemory>>> SharedStore::find(Domain domain) {
-  return impl_->find(std::move(domain));
+  return impl_->local().find(std::move(domain));
 }
 Task<Result<void>> SharedStore::put(Domain domain, StsMemory memory) {
   return impl_->put(std::move(domain), std::move(memory));
 }
-Task<Result<void>> SharedStore::erase(Domain domain) { return impl_->erase(std::move(domain)); }
+Task<Result<void>> SharedStore::erase(Domain domain) {
+  return impl_->local().erase(std::move(domain));
+}
+void SharedStore::taken_back(Domain domain, sys_seconds when) { impl_->note(domain, when); }
 Task<Elsewhere> SharedStore::elsewhere(Domain domain, FetchPlan plan) {
   return impl_->elsewhere(std::move(domain), std::move(plan));
 }

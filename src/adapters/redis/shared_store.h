@@ -24,13 +24,13 @@ namespace sealane {
 inline constexpr std::chrono::milliseconds kLookPatience{200};
 /// Nobody waits for what is written back.
 inline constexpr std::chrono::milliseconds kWritePatience{2000};
-/// A lock lives as long as a fetch may take (60 s), and goes by itself when its holder dies.
-inline constexpr std::chrono::seconds kLockLife{70};
 /// Domains noted to be written; what is beyond is left to a walk over the local store.
 inline constexpr std::size_t kMaxNoted = 10'000;
 /// Rows a page of that walk, and the pause after it: a million take seven minutes.
 inline constexpr std::size_t kWritePage = 256;
 inline constexpr std::chrono::milliseconds kWritePause{100};
+/// A server that refuses to write is asked again this soon: one command costs nobody anything.
+inline constexpr std::chrono::seconds kRefusedPause{5};
 /// Rows that are wrong, and commands that are refused, are told this seldom.
 inline constexpr std::chrono::minutes kComplaintEvery{1};
 
@@ -50,11 +50,13 @@ class SharedStore : public PolicyStore {
   /// What is still to be written to the server.
   std::size_t unwritten() const;
 
-  /// A policy that other nodes know and that improves() on ours is put into the local store first.
+  // The local store's answers, in its order:
   Task<Result<std::optional<StsMemory>>> find(Domain domain) override;
   Task<Result<void>> put(Domain domain, StsMemory memory) override;
   Task<Result<void>> erase(Domain domain) override;
+
   Task<Elsewhere> elsewhere(Domain domain, FetchPlan plan) override;
+  void taken_back(Domain domain, std::chrono::sys_seconds when) override;
 
   // Of this node alone:
   Task<Result<std::vector<std::pair<Domain, StsMemory>>>> walk(std::string after,

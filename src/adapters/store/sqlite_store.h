@@ -36,6 +36,7 @@ class SqliteStore : public PolicyStore {
                                                                std::size_t limit) override;
   Task<Result<StoreStats>> stats() override;
   Task<Elsewhere> elsewhere(Domain domain, FetchPlan plan) override;
+  void taken_back(Domain, std::chrono::sys_seconds) override {}  // there are no others
   Task<Result<void>> add_event(Event event) override;
   Task<Result<std::vector<StoredEvent>>> events(std::optional<Domain> domain, std::size_t limit,
                                                 std::uint64_t after) override;

@@ -64,22 +64,44 @@ TEST_CASE("what is over, unreadable or cannot be kept is refused") {
   CHECK(refusal(gone) == "max_age 0 is not kept");
 }
 
-TEST_CASE("theirs takes the place of ours when it is later and not weaker") {
+TEST_CASE("theirs takes the place of ours when it is the same text, and prolongs it") {
   const std::vector<std::string_view> modes{"none", "testing", "enforce"};
-  for (std::size_t ours = 0; ours < modes.size(); ++ours) {
-    for (std::size_t theirs = 0; theirs < modes.size(); ++theirs) {
-      CAPTURE(modes[ours]);
-      CAPTURE(modes[theirs]);
-      const StoredPolicy known = policy(modes[ours], kNow - seconds{100});
-      CHECK(improves(known, policy(modes[theirs], kNow - seconds{99})) == (theirs >= ours));
-      CHECK_FALSE(improves(known, policy(modes[theirs], kNow - seconds{100})));
-      CHECK_FALSE(improves(known, policy(modes[theirs], kNow - seconds{101})));
+  for (const std::string_view ours : modes) {
+    for (const std::string_view theirs : modes) {
+      CAPTURE(ours);
+      CAPTURE(theirs);
+      const StoredPolicy known = policy(ours, kNow - seconds{100});
+      CHECK(improves(known, policy(theirs, kNow - seconds{99})) == (theirs == ours));
+      CHECK_FALSE(improves(known, policy(theirs, kNow - seconds{100})));
+      CHECK_FALSE(improves(known, policy(theirs, kNow - seconds{101})));
     }
   }
   CHECK(improves(std::nullopt, policy("none", kNow)));
+}
+
+TEST_CASE("theirs does not take the place of ours with other hosts or another life") {
+  const StoredPolicy known = policy("enforce", kNow - seconds{1000});
+  StoredPolicy theirs = policy("enforce", kNow);
+  REQUIRE(improves(known, theirs));
+  theirs.body.replace(theirs.body.find("mx.example.net"), 14, "mx.evil.example");
+  CHECK_FALSE(improves(known, theirs));
+  theirs = policy("enforce", kNow);
+  theirs.body += "mx: mx.evil.example\n";
+  CHECK_FALSE(improves(known, theirs));
+  CHECK_FALSE(improves(known, policy("enforce", kNow, "1", 900'000)));
+  theirs = policy("enforce", kNow);
+  theirs.expires = known.expires;  // over in its midst, and gone if the fetch then fails
+  CHECK_FALSE(improves(known, theirs));
+  theirs.expires += seconds{1};
+  CHECK(improves(known, theirs));
+}
+
+TEST_CASE("ours that cannot be read may be stronger than theirs, whatever that says") {
   StoredPolicy unreadable = policy("enforce", kNow - seconds{100});
   unreadable.body = "junk";
-  CHECK(improves(unreadable, policy("none", kNow)));
+  for (const std::string_view mode : {"none", "testing", "enforce"}) {
+    CHECK_FALSE(improves(unreadable, policy(mode, kNow)));
+  }
 }
 
 TEST_CASE("a fetch is spared by a policy under the id of the TXT record that is really newer") {
@@ -184,6 +206,100 @@ TEST_CASE("a refresh is left to the node that is at it, and taken up when that h
   CHECK(run(shared.sts.refresh(domain("example.net")), shared.io) == Refreshed::good);
   CHECK(shared.fetcher.asked.empty());
   CHECK(shared.store.kept.at(domain("example.net")).policy == renewed);
+}
+
+TEST_CASE("a policy with other hosts under the current id is looked at here") {
+  Shared shared;
+  StsMemory memory;
+  memory.policy = policy("enforce", shared.clock.wall() - seconds{1000}, "1");
+  shared.store.kept[domain("example.net")] = memory;
+  StoredPolicy evil = policy("enforce", shared.clock.wall(), "2");
+  evil.body.replace(evil.body.find("mx.example.net"), 14, "mx.evil.example");
+  shared.store.others.policy = evil;
+  const FetchedBody body{policy("enforce", kNow).body + "mx: mx2.example.net\n", "::1"};
+  shared.fetcher.policies.emplace("example.net", body);
+  const StsFinding found = shared.find();
+  CHECK(found.value == StsClass::enforce);
+  REQUIRE(found.policy.has_value());
+  REQUIRE(found.policy->mx.size() == 2);
+  CHECK(found.policy->mx[1].text() == "mx2.example.net");
+  CHECK(shared.fetcher.asked.size() == 1);
+  CHECK(shared.sts.counters().taken_over == 0);
+}
+
+TEST_CASE("a policy of ours that cannot be read is fetched, not taken over") {
+  Shared shared;
+  StsMemory memory;
+  memory.policy = policy("enforce", shared.clock.wall() - seconds{1000}, "2");
+  memory.policy->body = "junk";
+  shared.store.kept[domain("example.net")] = memory;
+  shared.store.others.policy = policy("none", shared.clock.wall(), "2");
+  shared.fetcher.policies.emplace("example.net", FetchedBody{policy("enforce", kNow).body, "::1"});
+  CHECK(shared.find().value == StsClass::enforce);
+  CHECK(shared.fetcher.asked.size() == 1);
+}
+
+TEST_CASE("a lock that never goes holds a refresh up for 70 seconds") {
+  Shared shared;
+  StsMemory memory;
+  memory.policy = policy("enforce", shared.clock.wall() - seconds{100'000}, "2");
+  shared.store.kept[domain("example.net")] = memory;
+  shared.store.others.under_way = true;
+  shared.fetcher.policies.emplace("example.net", FetchedBody{policy("enforce", kNow).body, "::1"});
+  shared.clock.advance(std::chrono::hours{4});  // beyond what is spread after a start
+  const auto refresh = [&] { return run(shared.sts.refresh(domain("example.net")), shared.io); };
+  CHECK(refresh() == Refreshed::not_due);
+  shared.clock.advance(kLockLife - seconds{1});
+  CHECK(refresh() == Refreshed::not_due);
+  CHECK(shared.fetcher.asked.empty());
+  shared.clock.advance(seconds{1});
+  SUBCASE("asked for") { CHECK(refresh() == Refreshed::good); }
+  SUBCASE("or not") {
+    shared.sts.tick();
+    shared.io.run_for(std::chrono::milliseconds{20});
+  }
+  CHECK(shared.fetcher.asked.size() == 1);
+  CHECK(shared.store.kept.at(domain("example.net")).policy->fetched == shared.clock.wall());
+}
+
+TEST_CASE("what another node knows counts where nothing is looked up, and is kept") {
+  Shared shared;
+  shared.store.others.policy = policy("enforce", shared.clock.wall() - seconds{1000}, "2");
+  const StsFinding found = run(shared.sts.find_known(domain("example.net")), shared.io);
+  CHECK(found.value == StsClass::enforce);
+  CHECK(shared.store.kept.at(domain("example.net")).policy == shared.store.others.policy);
+  CHECK(shared.resolver.asked.empty());
+  CHECK(shared.fetcher.asked.empty());
+  CHECK(run(shared.sts.find_known(domain("example.net")), shared.io).value == StsClass::enforce);
+  CHECK(shared.store.plans.size() == 1);
+}
+
+TEST_CASE("others hear of max_age 0 and of a purge, not of a policy that nobody asks for") {
+  Shared shared;
+  const Domain name = domain("example.net");
+  const FetchedBody gone{"version: STSv1\nmode: none\nmax_age: 0\n", "::1"};
+  shared.fetcher.policies.emplace("example.net", gone);
+  SUBCASE("max_age 0") {
+    const auto before = shared.clock.wall();
+    shared.find();
+    CHECK(shared.store.retracted == std::map<Domain, sys_seconds>{{name, before}});
+    CHECK_FALSE(shared.store.kept.contains(name));
+  }
+  StsMemory memory;
+  memory.policy = policy("enforce", shared.clock.wall() - seconds{100}, "2");
+  SUBCASE("purged") {
+    shared.store.kept[name] = memory;
+    REQUIRE(run(shared.sts.operations().purge(name), shared.io).has_value());
+    CHECK(shared.store.retracted.contains(name));
+  }
+  SUBCASE("forgotten") {
+    memory.policy->expires = shared.clock.wall();
+    shared.store.kept[name] = memory;
+    spawn_detached(shared.io.get_executor(), shared.sts.forget(name), "test");
+    shared.io.run_for(std::chrono::milliseconds{20});
+    CHECK_FALSE(shared.store.kept.contains(name));
+    CHECK(shared.store.retracted.empty());
+  }
 }
 
 TEST_CASE("another's policy that cannot be read does not keep us from fetching") {

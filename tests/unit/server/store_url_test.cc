@@ -109,6 +109,15 @@ TEST_CASE("store.url takes one file and one server, in any order") {
         "f:3: store.url = redis://b: a server is given already, and one is enough");
 }
 
+TEST_CASE("the certificate of the server is judged by a file of its own") {
+  const auto read = config("url = rediss://localhost\nca-file = /etc/ssl/cache.pem\n");
+  REQUIRE_MESSAGE(read.has_value(), read.error());
+  CHECK(read->store_ca_file == "/etc/ssl/cache.pem");
+  CHECK(read->ca_file.empty());
+  CHECK(config_text(*read).find("ca-file = /etc/ssl/cache.pem") != std::string::npos);
+  CHECK_FALSE(config("ca-file = cache.pem\n").has_value());
+}
+
 TEST_CASE("no error and no list of options holds the password") {
   CHECK(config_text(*config("url = redis://mta:s3cret@localhost\n")).find("s3cret") ==
         std::string::npos);
@@ -116,11 +125,14 @@ TEST_CASE("no error and no list of options holds the password") {
        {"url = redis://mta:s3cret@", "url = redis:s3cret@localhost", "url = redis://:s3cret@a b",
         "url redis://mta:s3cret@localhost", "url = rediss://m:s3cret@x@h:0",
         "url = redis+unix://:s3cret@s", "url = redis://:%zzs3cret@h",
-        "url = redis://a\nurl = redis://:s3cret@h"}) {
+        "url = redis://a\nurl = redis://:s3cret@h", "url = valkey://:s3cret@h",
+        "url = Redis://:s3cret@h", "url = REDISS://m:s3cret@h", "url = http://:s3cret@h",
+        "url = rediss:s3://cret@h", "url valkey://mta:s3cret@h", "url = mta:s3cret@h"}) {
     const auto read = config(wrong + "\n");
     CAPTURE(wrong);
     REQUIRE_FALSE(read.has_value());
-    CHECK(read.error().find("s3cret") == std::string::npos);
+    CHECK(read.error().find("s3") == std::string::npos);
+    CHECK(read.error().find("cret") == std::string::npos);
     CHECK(read.error().find("***") != std::string::npos);
   }
 }

@@ -4,6 +4,7 @@
 #include "adapters/redis/shared_row.h"
 #include "adapters/store/sqlite_store.h"
 #include "base/log.h"
+#include "lookup/waiting.h"
 #include "redis_server.h"
 
 namespace sealane {
@@ -30,14 +31,19 @@ StsMemory memory_with(StoredPolicy policy) {
   return memory;
 }
 
+std::unique_ptr<PolicyStore> store_in(const TestFolder& folder) {
+  auto opened = SqliteStore::open({"sqlite:" + folder.path("db"), false});
+  REQUIRE_MESSAGE(opened.has_value(), opened.error());
+  return std::move(*opened);
+}
+
 /// One node of a fleet, with a local store of its own.
 struct Node {
   Node(asio::io_context& loop, FakeClock& time, const RedisOptions& options)
       : io(loop), clock(time) {
-    auto opened = SqliteStore::open({"sqlite:" + folder.path("db"), false});
-    REQUIRE_MESSAGE(opened.has_value(), opened.error());
-    local = opened->get();
-    auto made = SharedStore::create(io.get_executor(), std::move(*opened), options, clock);
+    auto opened = store_in(folder);
+    local = opened.get();
+    auto made = SharedStore::create(io.get_executor(), std::move(opened), options, clock);
     REQUIRE_MESSAGE(made.has_value(), made.error());
     store = std::move(*made);
     store->start();
@@ -50,13 +56,14 @@ struct Node {
   bool settles() {
     return until(io, [this] { return store->connected() && store->unwritten() == 0; });
   }
-  std::optional<StoredPolicy> find(const Domain& name = kName) {
-    const auto found = run(store->find(name), io);
-    REQUIRE_MESSAGE(found.has_value(), found.error());
-    return *found ? (*found)->policy : std::nullopt;
+  /// What others know, for a node that knows nothing.
+  std::optional<StoredPolicy> theirs(const Domain& name = kName) {
+    FetchPlan plan;
+    plan.awaited = true;
+    return run(store->elsewhere(name, plan), io).policy;
   }
   std::optional<StoredPolicy> find_locally(const Domain& name = kName) {
-    const auto found = run(local->find(name), io);
+    const auto found = run(store->find(name), io);
     REQUIRE(found.has_value());
     return *found ? (*found)->policy : std::nullopt;
   }
@@ -71,7 +78,7 @@ struct Node {
   TestFolder folder;
   asio::io_context& io;
   FakeClock& clock;
-  SqliteStore* local = nullptr;
+  PolicyStore* local = nullptr;
   std::unique_ptr<SharedStore> store;
 };
 
@@ -92,15 +99,15 @@ struct Fleet {
   Talker talker{io, server.by_socket()};
 };
 
-TEST_CASE("what one node has learnt, another one finds, and keeps for itself") {
+TEST_CASE("what one node has learnt, another one finds") {
   Fleet fleet;
-  CHECK_FALSE(fleet.b.find().has_value());
+  CHECK_FALSE(fleet.b.theirs().has_value());
   const StoredPolicy policy = policy_at(fleet.now() - seconds{100});
   fleet.a.put(policy);
   CHECK(fleet.a.find_locally() == policy);  // durable here before anybody else hears of it
   REQUIRE(fleet.a.settles());
-  CHECK(fleet.b.find() == policy);
-  CHECK(fleet.b.find_locally() == policy);
+  CHECK(fleet.b.theirs() == policy);
+  CHECK_FALSE(fleet.b.find_locally().has_value());  // whoever takes it over puts it
 }
 
 TEST_CASE("a row goes with its policy") {
@@ -112,23 +119,21 @@ TEST_CASE("a row goes with its policy") {
   CHECK(left <= 600);
 }
 
-TEST_CASE("the fresher policy is taken, an older or a weaker one is not") {
+TEST_CASE("the fresher policy is taken, an older or another one is not") {
   Fleet fleet;
-  const auto theirs = [&](const StoredPolicy& policy) {
+  FetchPlan plan;
+  plan.known = policy_at(fleet.now() - seconds{1000});
+  const auto taken = [&](const StoredPolicy& policy) {
     REQUIRE(fleet.talker.ask({"SET", policy_key(kName), row_text(kName, policy)}) == "OK");
-    return fleet.b.find();
+    return fleet.b.elsewhere(plan).policy.has_value();
   };
-  const StoredPolicy ours = policy_at(fleet.now() - seconds{1000}, "testing");
-  fleet.b.put(ours);
-  REQUIRE(fleet.b.settles());
-  CHECK(theirs(policy_at(fleet.now() - seconds{1001})) == ours);
-  CHECK(theirs(policy_at(fleet.now() - seconds{10}, "none")) == ours);
-  const StoredPolicy fresher = policy_at(fleet.now() - seconds{900}, "testing");
-  CHECK(theirs(fresher) == fresher);
-  const StoredPolicy stronger = policy_at(fleet.now() - seconds{800});
-  CHECK(theirs(stronger) == stronger);
-  CHECK(theirs(policy_at(fleet.now(), "testing")) == stronger);
-  CHECK(fleet.b.find_locally() == stronger);
+  CHECK_FALSE(taken(policy_at(fleet.now() - seconds{1001})));
+  CHECK(taken(policy_at(fleet.now() - seconds{10})));
+  CHECK_FALSE(taken(policy_at(fleet.now() - seconds{10}, "testing")));
+  CHECK_FALSE(taken(policy_at(fleet.now() - seconds{10}, "none")));
+  StoredPolicy evil = policy_at(fleet.now() - seconds{10});
+  evil.body.replace(evil.body.find("mx.example.net"), 14, "mx.evil.example");
+  CHECK_FALSE(taken(evil));
 }
 
 TEST_CASE("the later fetch stays in the shared store") {
@@ -175,13 +180,11 @@ TEST_CASE("a row that is wrong is as good as none, told once, and replaced by a 
   for (const std::string& row : rows) {
     CAPTURE(row.substr(0, 200));
     REQUIRE(fleet.talker.ask({"SET", policy_key(kName), row}) == "OK");
-    CHECK_FALSE(fleet.b.find().has_value());
-    FetchPlan plan;
-    CHECK_FALSE(fleet.b.elsewhere(plan).policy.has_value());
+    CHECK_FALSE(fleet.b.theirs().has_value());
   }
   REQUIRE(fleet.talker.ask({"DEL", policy_key(kName)}) == "1");
   REQUIRE(fleet.talker.ask({"LPUSH", policy_key(kName), "a list"}) == "1");
-  CHECK_FALSE(fleet.b.find().has_value());
+  CHECK_FALSE(fleet.b.theirs().has_value());
   CHECK(fleet.logged.count("shared_store_row_ignored") == 1);
   CHECK(fleet.logged.count("shared_store_away") == 0);
 
@@ -190,14 +193,14 @@ TEST_CASE("a row that is wrong is as good as none, told once, and replaced by a 
   const StoredPolicy good = policy_at(now - seconds{10});
   fleet.a.put(good);
   REQUIRE(fleet.a.settles());
-  CHECK(fleet.b.find() == good);
+  CHECK(fleet.b.theirs() == good);
 }
 
 TEST_CASE("a row from a clock a little ahead is taken as fetched now") {
   Fleet fleet;
   const StoredPolicy ahead = policy_at(fleet.now() + seconds{60});
   REQUIRE(fleet.talker.ask({"SET", policy_key(kName), row_text(kName, ahead)}) == "OK");
-  CHECK(fleet.b.find() == policy_at(fleet.now()));
+  CHECK(fleet.b.theirs() == policy_at(fleet.now()));
 }
 
 TEST_CASE("without a server a node goes on alone, at once") {
@@ -211,7 +214,7 @@ TEST_CASE("without a server a node goes on alone, at once") {
   for (int i = 0; i < 100; ++i) {
     const Domain name = domain(fmt::format("d{}.example", i));
     node.put(policy_at(clock.wall()), name);
-    CHECK(node.find(name).has_value());
+    CHECK(node.find_locally(name).has_value());
     FetchPlan plan;
     const Elsewhere other = node.elsewhere(plan);
     CHECK_FALSE(other.policy.has_value());
@@ -232,11 +235,10 @@ TEST_CASE("a server that is killed and comes back empty is filled again, by what
   const StoredPolicy before = policy_at(fleet.now() - seconds{20});
   fleet.a.put(before);
   REQUIRE(fleet.a.settles());
-  CHECK(fleet.b.find() == before);
+  CHECK(fleet.b.theirs() == before);
   fleet.server.kill();
   REQUIRE(until(fleet.io, [&] { return !fleet.a.store->connected(); }));
-  CHECK(fleet.a.find() == before);
-  CHECK(fleet.b.find() == before);
+  CHECK(fleet.a.find_locally() == before);
   const StoredPolicy during = policy_at(fleet.now() - seconds{10});
   fleet.a.put(during, domain("late.example"));
 
@@ -245,16 +247,16 @@ TEST_CASE("a server that is killed and comes back empty is filled again, by what
   REQUIRE(fleet.b.settles());
   REQUIRE(fleet.talker.connects());
   CHECK(fleet.talker.ask({"DBSIZE"}) == "602");
-  CHECK(fleet.b.find(domain("late.example")) == during);
-  CHECK(fleet.b.find(names.front()).has_value());
-  CHECK(fleet.b.find(names.back()).has_value());
+  CHECK(fleet.b.theirs(domain("late.example")) == during);
+  CHECK(fleet.b.theirs(names.front()).has_value());
+  CHECK(fleet.b.theirs(names.back()).has_value());
 }
 
 TEST_CASE("a server that hangs delays a lookup by 200 ms, and the next ones not at all") {
   Fleet fleet;
   fleet.server.signal(SIGSTOP);
   const auto began = std::chrono::steady_clock::now();
-  for (int i = 0; i < 50; ++i) CHECK_FALSE(fleet.b.find().has_value());
+  for (int i = 0; i < 50; ++i) CHECK_FALSE(fleet.b.theirs().has_value());
   CHECK(std::chrono::steady_clock::now() - began < seconds{1});
   fleet.server.signal(SIGCONT);
 }
@@ -292,47 +294,130 @@ TEST_CASE("one node renews, and the others take what it got") {
   CHECK_FALSE(fleet.b.elsewhere(plan).policy.has_value());
 }
 
-TEST_CASE("a policy that its owner took back goes for all; one that runs out here does not") {
+TEST_CASE("a policy that was taken back goes for all; one that is erased here does not") {
   Fleet fleet;
   const std::string key = policy_key(kName);
-  fleet.a.put(policy_at(fleet.now()));
+  const sys_seconds fetched = fleet.now() - seconds{100};
+  fleet.a.put(policy_at(fetched));
   REQUIRE(fleet.a.settles());
-  SUBCASE("erased before its end") {
-    REQUIRE(run(fleet.a.store->erase(kName), fleet.io).has_value());
-    REQUIRE(fleet.a.settles());
-    CHECK(fleet.talker.ask({"GET", key}) == "nil");
-    CHECK_FALSE(fleet.a.find().has_value());
-  }
-  SUBCASE("put without a policy, with trouble to remember") {
-    StsMemory memory;
-    memory.txt_errors.note(fleet.now(), "SERVFAIL");
-    REQUIRE(run(fleet.a.store->put(kName, memory), fleet.io).has_value());
+  REQUIRE(run(fleet.a.store->erase(kName), fleet.io).has_value());
+  REQUIRE(fleet.a.settles());
+  CHECK(fleet.talker.ask({"GET", key}) != "nil");
+  SUBCASE("taken back") {
+    fleet.a.store->taken_back(kName, fetched);
     REQUIRE(fleet.a.settles());
     CHECK(fleet.talker.ask({"GET", key}) == "nil");
   }
-  SUBCASE("over here, while others have renewed it") {
-    fleet.a.put_locally(policy_at(fleet.now() - seconds{86'400}));
-    REQUIRE(run(fleet.a.store->erase(kName), fleet.io).has_value());
+  SUBCASE("taken back before it was fetched") {
+    fleet.a.store->taken_back(kName, fetched - seconds{1});
     REQUIRE(fleet.a.settles());
     CHECK(fleet.talker.ask({"GET", key}) != "nil");
   }
+  SUBCASE("taken back while the local store still has it") {
+    fleet.a.put_locally(policy_at(fetched));
+    fleet.a.store->taken_back(kName, fetched);
+    REQUIRE(fleet.a.settles());
+    CHECK(fleet.talker.ask({"GET", key}) == "nil");
+  }
+  SUBCASE("taken back, and fetched again") {
+    fleet.a.store->taken_back(kName, fetched + seconds{10});
+    fleet.a.put(policy_at(fleet.now()));
+    REQUIRE(fleet.a.settles());
+    CHECK(fleet.b.theirs() == policy_at(fleet.now()));
+  }
 }
 
-TEST_CASE("a server that takes no more says so once, and nothing is lost here") {
-  const RedisServer server;
+/// One whose reading hangs, as behind a disk that is slow.
+class StalledStore : public FakeStore {
+ public:
+  Task<Result<std::optional<StsMemory>>> find(Domain name) override {
+    while (stalled) co_await go_on.wait_until(Deadline::max());
+    auto found = co_await FakeStore::find(std::move(name));
+    co_return found;
+  }
+  bool stalled = true;
+  Signal go_on;
+};
+
+TEST_CASE("what is put behind an erasure stays, however slowly the local store reads") {
+  asio::io_context io;
+  FakeClock clock;
+  const LogCapture logged;
+  RedisOptions nowhere;
+  nowhere.socket = "/nonexistent/redis";
+  auto owned = std::make_unique<StalledStore>();
+  StalledStore& local = *owned;
+  local.kept[kName] = memory_with(policy_at(clock.wall() - seconds{10}));
+  const auto store =
+      std::move(*SharedStore::create(io.get_executor(), std::move(owned), nowhere, clock));
+  int done = 0;
+  const auto count = [&done](std::exception_ptr, Result<void> kept) { done += kept ? 1 : 0; };
+  asio::co_spawn(io, store->erase(kName), count);
+  asio::co_spawn(io, store->put(kName, memory_with(policy_at(clock.wall()))), count);
+  io.run_for(milliseconds{20});
+  local.stalled = false;
+  local.go_on.notify();
+  if (io.stopped()) io.restart();
+  io.run_for(milliseconds{20});
+  CHECK(done == 2);
+  CHECK(local.kept.contains(kName));
+}
+
+TEST_CASE("a server that takes no more says so once, and gets all when it does again") {
+  RedisServer server({"--maxmemory", "1"});
   asio::io_context io;
   FakeClock clock;
   const LogCapture logged;
   Talker talker(io, server.by_socket());
   REQUIRE(talker.connects());
-  REQUIRE(talker.ask({"CONFIG", "SET", "maxmemory", "1"}) == "OK");
-  Node node(io, clock, server.by_socket());
-  for (int i = 0; i < 10; ++i) {
-    node.put(policy_at(clock.wall()), domain(fmt::format("d{}.example", i)));
+  SUBCASE("what is learnt") {
+    Node node(io, clock, server.by_socket());
+    for (int i = 0; i < 10; ++i) {
+      node.put(policy_at(clock.wall()), domain(fmt::format("d{}.example", i)));
+    }
+    REQUIRE(until(io, [&] { return logged.count("shared_store_refuses") > 0; }));
+    CHECK(node.find_locally(domain("d9.example")).has_value());
+    io.run_for(milliseconds{500});
+    CHECK(node.store->unwritten() >= 10);
+    REQUIRE(talker.ask({"CONFIG", "SET", "maxmemory", "0"}) == "OK");
+    REQUIRE(node.settles());
   }
-  REQUIRE(node.settles());
+  SUBCASE("what was known") {
+    server.kill();
+    Node node(io, clock, server.by_socket());
+    for (int i = 0; i < 10; ++i) {
+      node.put_locally(policy_at(clock.wall()), domain(fmt::format("d{}.example", i)));
+    }
+    server.start();
+    REQUIRE(until(io, [&] { return logged.count("shared_store_refuses") > 0; }));
+    io.run_for(milliseconds{500});
+    CHECK(logged.count("shared_store_filled") == 0);
+    REQUIRE(talker.connects());
+    REQUIRE(talker.ask({"CONFIG", "SET", "maxmemory", "0"}) == "OK");
+    REQUIRE(node.settles());
+    CHECK(logged.count("shared_store_filled") == 1);
+  }
+  CHECK(talker.ask({"DBSIZE"}) == "10");
   CHECK(logged.count("shared_store_refuses") == 1);
-  CHECK(node.find_locally(domain("d9.example")).has_value());
+}
+
+TEST_CASE("closed in the midst of a write, it has nothing left to wait for") {
+  RedisServer server;
+  asio::io_context io;
+  FakeClock clock;
+  const LogCapture logged;
+  Node node(io, clock, server.by_socket());
+  REQUIRE(node.settles());
+  server.signal(SIGSTOP);
+  node.put(policy_at(clock.wall()));
+  io.run_for(milliseconds{50});
+  CHECK(node.store->unwritten() == 1);
+  node.store->close();
+  const auto began = std::chrono::steady_clock::now();
+  io.run_for(seconds{10});
+  CHECK(io.stopped());
+  CHECK(std::chrono::steady_clock::now() - began < seconds{1});
+  server.signal(SIGCONT);
 }
 
 TEST_CASE("more than the notes hold is left to a walk over the local store") {
