@@ -21,6 +21,7 @@ AccessServer::Table read_table(const std::string& file) {
 }  // namespace
 
 Result<void> FrontEnds::open(const Config& config) {
+  observes_ = config.decision.observe;
   table_ = read_table(config.access_table);
   if (!table_) return failure("access.table = {}: errors, see above", config.access_table);
   auto exim = open_listeners(config.exim);
@@ -35,7 +36,8 @@ Result<void> FrontEnds::open(const Config& config) {
 void FrontEnds::build(boost::asio::any_io_executor serving, AnswerCache& cache,
                       const Clock& clock) {
   if (!exim_listeners_.empty()) exim_ = std::make_unique<EximServer>(serving, cache, clock);
-  if (!access_listeners_.empty()) access_ = std::make_unique<AccessServer>(serving, cache, table_);
+  if (access_listeners_.empty()) return;
+  access_ = std::make_unique<AccessServer>(serving, cache, table_, AccessLimits{}, observes_);
 }
 
 void FrontEnds::start() {

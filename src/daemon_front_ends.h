@@ -34,6 +34,7 @@ class FrontEnds {
  private:
   std::vector<Listener> exim_listeners_;
   std::vector<Listener> access_listeners_;
+  bool observes_ = false;
   AccessServer::Table table_ = std::make_shared<AccessTable>();
   std::unique_ptr<EximServer> exim_;
   std::unique_ptr<AccessServer> access_;

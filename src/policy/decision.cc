@@ -71,11 +71,21 @@ bool is_any_refused(const Situation& s) {
                      [&s](const HostFinding* host) { return !s.allows(*host); });
 }
 
+bool is_txt_bound(const Situation& s) {
+  return s.sts_asked && s.sts == StsClass::none && s.input.sts.txt_bound_reached;
+}
+
+std::string doubt_of(const Decision& decision, const Situation& s) {
+  if (decision.row == "16") return host_errors(s);
+  if (s.sts != StsClass::fetch_failed && !is_txt_bound(s)) return {};
+  return s.sts_reason.empty() ? fmt::format("MTA-STS of {} cannot be found out", s.domain())
+                              : s.sts_reason;
+}
+
 void add_notices(Decision& decision, const Situation& s) {
   std::vector<Notice>& notices = decision.notices;
   if (s.sts == StsClass::fetch_failed) notices.push_back(Notice::fetch_failed);
-  const bool is_bound = s.sts_asked && s.sts == StsClass::none && s.input.sts.txt_bound_reached;
-  if (is_bound) notices.push_back(Notice::txt_error_bound);
+  if (is_txt_bound(s)) notices.push_back(Notice::txt_error_bound);
   // Where DANE decides at every host, row 10 has its own word for it.
   if (s.dane != DaneClass::all && is_any_refused(s)) notices.push_back(Notice::mx_mismatch);
   if (s.input.override_.any()) notices.push_back(Notice::overridden);
@@ -234,6 +244,7 @@ Decision decide(const DecisionInput& input) {
   Decision decision = before_observing(s);
   decision.dane = s.dane;
   decision.sts = s.sts;
+  decision.doubt = doubt_of(decision, s);
   add_facts(decision, s);
   add_notices(decision, s);
   const bool observes = input.settings.observe || input.override_.observe;

@@ -88,9 +88,12 @@ struct Decision {
   bool report_testing = false;            ///< row 4: the level plus the policy, for a report
   std::optional<StsPolicy> policy;        ///< with sts or report_testing: for TLSRPT
   std::string policy_domain;
-  bool requiretls_ok = false;      ///< row 34: D-ALL or S-ENF, and the answer enforces it
-  std::string fixed_reply;         ///< with fixed
-  std::string reason;              ///< with temporary: a sentence a postmaster can act on
+  bool requiretls_ok = false;  ///< row 34: D-ALL or S-ENF, and the answer enforces it
+  std::string fixed_reply;     ///< with fixed
+  std::string reason;          ///< with temporary: a sentence a postmaster can act on
+  /// What could not be found out where the table goes on without it (rows 6, 7, 16): whoever must
+  /// not send without authentication has to wait.  Empty: nothing.
+  std::string doubt;
   bool waits_for_sts = false;      ///< the answer may change as soon as STS is settled
   std::optional<Action> would_be;  ///< observe: what would have been said
   std::vector<Notice> notices;

@@ -98,6 +98,11 @@ Result<void> check_exim_answer(std::string_view text) {
   if (std::find(kLevels.begin(), kLevels.end(), level->second) == kLevels.end()) {
     return failure("level={}: levels are {}", shown(level->second), kLevelList);
   }
+  if (level->second == "secure" && !values.contains("ignore")) {
+    return failure(
+        "level=secure needs ignore= with the MX hosts that are not to be used; any host with a "
+        "good certificate would do otherwise");
+  }
   for (const auto& [key, value] : values) {
     auto checked = check_key(key, values);
     if (!checked) return checked;

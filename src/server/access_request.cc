@@ -23,6 +23,11 @@ std::string_view AccessRequest::recipient_domain() const {
   return at == std::string_view::npos ? std::string_view{} : recipient.substr(at + 1);
 }
 
+bool AccessRequest::is_recipient_routed() const {
+  const std::string_view local = recipient.substr(0, recipient.rfind('@'));
+  return local.find_first_of("!%@") != std::string_view::npos;
+}
+
 std::size_t access_request_length(std::string_view unread) {
   if (unread.starts_with('\n')) return 1;
   const std::size_t end = unread.find("\n\n");

@@ -23,6 +23,9 @@ struct AccessRequest {
 
   /// Behind the last "@"; empty if there is none.
   std::string_view recipient_domain() const;
+  /// Whether the local part may name another destination ("b.test!u", "u%b.test", "u@b.test"), to
+  /// which a mail server that rewrites or relays such addresses sends the mail.
+  bool is_recipient_routed() const;
 };
 
 /// The octets of the first complete request in `unread`, its empty line included; 0 if it is not

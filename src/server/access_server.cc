@@ -43,11 +43,12 @@ struct AccessServer::Sweeper {
 };
 
 AccessServer::AccessServer(asio::any_io_executor executor, AnswerCache& cache, Table table,
-                           AccessLimits limits)
+                           AccessLimits limits, bool observes)
     : executor_(std::move(executor)),
       cache_(cache),
       table_(std::move(table)),
       limits_(limits),
+      observes_(observes),
       acceptor_(executor_, [this](Socket socket) { take(std::move(socket)); }),
       sweeper_(std::make_unique<Sweeper>(executor_)) {}
 
@@ -113,9 +114,16 @@ Task<std::string> AccessServer::action_for(Connection& connection, std::string t
     co_return std::string();
   }
   ++counters_.requests;
-  const std::string_view domain = request->recipient_domain();
-  if (request->state != "RCPT" || domain.empty()) co_return "DUNNO";
+  if (request->state != "RCPT") co_return "DUNNO";
   const Table table = table_;  // a reload does not take the rule away meanwhile
+  const bool is_routed = !observes_ && request->is_recipient_routed();
+  if (const auto* demand = is_routed ? table->demand_of_sender(*request) : nullptr) {
+    std::string refusal = "REJECT 5.7.10 write a plain address, without ! % @ before its domain";
+    note(*demand, *request, refusal);
+    co_return refusal;
+  }
+  const std::string_view domain = request->recipient_domain();
+  if (domain.empty()) co_return "DUNNO";
   const AccessRule* rule = table->find(*request);
   if (rule == nullptr || (!rule->require && !rule->record)) co_return "DUNNO";
 

@@ -50,7 +50,7 @@ class AccessServer {
   using Table = std::shared_ptr<const AccessTable>;
 
   AccessServer(boost::asio::any_io_executor executor, AnswerCache& cache, Table table,
-               AccessLimits limits = {});
+               AccessLimits limits = {}, bool observes = false);
   ~AccessServer();
 
   void start(std::vector<Listener> listeners);
@@ -80,6 +80,7 @@ class AccessServer {
   AnswerCache& cache_;
   Table table_;
   const AccessLimits limits_;
+  const bool observes_;  // policy.mode = observe: nothing is refused
   Acceptor acceptor_;
   std::unordered_set<ConnectionPtr> connections_;
   struct Sweeper;

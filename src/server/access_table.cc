@@ -157,8 +157,12 @@ bool AddressPattern::matches(std::string_view address) const {
 }
 
 bool AccessRule::matches(const AccessRequest& request) const {
+  return matches_sender(request) && contains(recipients, request.recipient);
+}
+
+bool AccessRule::matches_sender(const AccessRequest& request) const {
   return contains(contexts, request.context) && contains(users, request.user) &&
-         contains(senders, request.sender) && contains(recipients, request.recipient);
+         contains(senders, request.sender);
 }
 
 const AccessRule* AccessTable::find(const AccessRequest& request) const {
@@ -166,6 +170,15 @@ const AccessRule* AccessTable::find(const AccessRequest& request) const {
     return rule.matches(request);
   });
   return found == rules_.end() ? nullptr : &*found;
+}
+
+const AccessRule* AccessTable::demand_of_sender(const AccessRequest& request) const {
+  for (const AccessRule& rule : rules_) {
+    if (!rule.matches_sender(request)) continue;
+    if (rule.require) return &rule;
+    if (rule.recipients.empty()) return nullptr;  // the rules behind it are for others
+  }
+  return nullptr;
 }
 
 Result<AccessTable, std::vector<std::string>> parse_access_table(std::string_view text,

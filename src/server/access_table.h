@@ -49,6 +49,7 @@ struct AccessRule {
   int line = 0;  ///< of the file, from 1
 
   bool matches(const AccessRequest& request) const;
+  bool matches_sender(const AccessRequest& request) const;
 };
 
 class AccessTable {
@@ -58,6 +59,9 @@ class AccessTable {
 
   /// The first rule that fits; null if there is none.  Valid as long as the table is.
   const AccessRule* find(const AccessRequest& request) const;
+  /// The first rule that demands security of this sender, to whatever recipient; null if there is
+  /// none.
+  const AccessRule* demand_of_sender(const AccessRequest& request) const;
   const std::vector<AccessRule>& rules() const { return rules_; }
 
  private:

@@ -69,17 +69,18 @@ Protection protection_of(const Answer& answer) {
     case Action::dane:  // host by host: some are not authenticated
       break;
   }
-  return Protection::none;
+  return answer.doubt.empty() ? Protection::none : Protection::unknown;
 }
 
 std::string access_action(const AccessRule& rule, const Answer& answer, std::string_view domain) {
   const Protection protection = protection_of(answer);
   const bool refuses = rule.require && !answer.observed;
-  if (refuses && answer.temporary()) {
+  if (refuses && protection == Protection::unknown) {
     return fmt::format(
         "DEFER_IF_PERMIT 4.7.5 cannot find out yet whether {} can be reached "
         "securely: {}",
-        told(domain, kMaxToldDomain), told(answer.reason, kMaxToldReason));
+        told(domain, kMaxToldDomain),
+        told(answer.temporary() ? answer.reason : answer.doubt, kMaxToldReason));
   }
   if (refuses && protection == Protection::none) {
     return fmt::format(

@@ -50,7 +50,8 @@ ParsedKey parse_key(Dialect dialect, std::string_view key) {
 }
 
 std::size_t cost_of(std::string_view place, const Answer& answer) {
-  return kEntryOverhead + place.size() + answer.reply.size() + answer.reason.size();
+  return kEntryOverhead + place.size() + answer.reply.size() + answer.reason.size() +
+         answer.doubt.size();
 }
 
 bool is_warning(Notice notice) {
@@ -232,6 +233,7 @@ AnswerPtr AnswerCache::answer(const Decision& decision, Dialect dialect,
   auto made = std::make_shared<Answer>();
   made->reply = format_(decision, dialect, text);
   made->reason = decision.reason;
+  made->doubt = decision.doubt;
   made->action = decision.action;
   made->observed = std::find(decision.notices.begin(), decision.notices.end(), Notice::observed) !=
                    decision.notices.end();

@@ -40,6 +40,7 @@ inline constexpr std::chrono::seconds kMaxRenewalLead{30};
 struct Answer {
   std::string reply;   ///< the payload for the MTA
   std::string reason;  ///< with a temporary answer: why
+  std::string doubt;   ///< Decision::doubt
   Action action = Action::temporary;
   bool observed = false;  ///< "not found" because of row 33: says nothing of the destination
   std::chrono::steady_clock::time_point expires;  ///< by the Clock port

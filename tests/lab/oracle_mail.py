@@ -165,11 +165,20 @@ class EximMailer(Mailer):
         level, state = answer.split()[0], attempt["state"].state
         if not mx_secure or "dane=no" in answer or state in ("NONE", "DEAD"):
             return level
+        if self.is_at_alias(attempt["name"]):  # Exim looks where the alias leads
+            return None if level == "dane" else level
         if state == "ERR":
             return None
         if self.kinds(attempt) <= {"pkix", "bad-usage"}:  # TLS is mandatory, with the host's SNI
             return "encrypt" if level in ("none", "may") else level
         return "dane-only"
+
+    def is_at_alias(self, name):
+        """Are the TLSA records those of an alias, and there are none where it leads?"""
+        target = self.world.lookup(name, "A").name
+        if not target or target == name:
+            return False
+        return self.world.lookup(f"_25._tcp.{target}", "TLSA").what in ("nodata", "nxdomain")
 
     def kinds(self, attempt):
         """The TLSA records of a host, whatever they are good for."""

@@ -91,6 +91,23 @@ like "with a policy: held" "== .*certificate verification failed" \
 is "the server got one of them" '["both@no-policy-of-two.unsigned"]' \
   "$(grep -o '\["both@[^]]*\]' "$LAB_STATE/smtp.log" | sort -u)"
 
+# ---- cutthrough: the mail follows the verification on the same connection
+cut_to() {  # cut_to ADDRESS: by SMTP, and then out of the queue
+  printf '%s\r\n' 'EHLO client.lab.test' 'MAIL FROM:<>' "RCPT TO:<$1>" DATA 'Subject: lab' '' lab \
+    . QUIT | in_exim exim4 -bs > "$LAB_STATE/cut.out"
+  grep -E " (=>|>>|==|\*\*) ${1}:? " "$MAILLOG" | tail -n 1
+}
+ok "Exim starts with cutthrough" exim_start "$TREE"
+sed -i -e 's/^acl_smtp_rcpt = .*/acl_smtp_rcpt = lab_rcpt/' \
+  -e 's/^begin acl/&\nlab_rcpt:\n  accept control = cutthrough_delivery\n/' \
+  "$EXIM_ROOT/etc/exim4/exim4.conf"
+like "cutthrough: DANE" ">> .*T=sealane_smtp .*X=TLS" "$(cut_to cut@ta-cert.test)"
+like "cutthrough: no policy" ">> " "$(cut_to cut@no-policy.test)"
+for domain in dane-ta.test sts-good.example dane-unusable.test; do
+  cut_to "cut@$domain" > "$LAB_STATE/cut.log"
+  is "cutthrough: STARTTLS stripped at $domain: nobody got the mail" "" "$(reached "cut@$domain")"
+done
+
 # ---- answers that are none: cut short, empty, of somebody else
 python3 -B "$HERE/36-exim/liar.py" "$SOCKETS/liar" &
 wait_for 10 test -S "$SOCKETS/liar"

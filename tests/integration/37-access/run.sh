@@ -61,6 +61,15 @@ like "not known" '^u@all-err.test 450 4.7.5 .*TLSA lookup for _25._tcp' \
 like "DANE that anybody can take away" '^u@insecure-mx.unsigned 554 5.7.10 ' \
   "$(grep '^u@insecure-mx' "$LAB_STATE/boss")"
 like "the table's exception" '^u@lab.test 250 ' "$(grep '^u@lab.test' "$LAB_STATE/boss")"
+routed='"u@no-policy.test"@lab.test'
+for address in 'no-policy.test!u' 'u%no-policy.test' 'u%no-policy.test@lab.test' "$routed"; do
+  like "the destination in the local part: $address" ' 554 5.7.10 .*write a plain address' \
+    "$(session boss@lab.test "$address")"
+done
+like "a policy that cannot be fetched" '^u@policy-404.unsigned 450 4.7.5 .*could not be fetched' \
+  "$(session boss@lab.test u@policy-404.unsigned)"
+like "one host of which DANE is not known" '^u@err-beside-dane.test 450 4.7.5 .*TLSA lookup' \
+  "$(session boss@lab.test u@err-beside-dane.test)"
 like "a class of senders, by the context of the port" '^u@no-policy.test 554 5.7.10' \
   "$(session x@a.secret.lab.test u@no-policy.test)"
 like "everybody else" '^u@no-policy.test 250 ' "$(session x@lab.test u@no-policy.test)"

@@ -146,6 +146,21 @@ TEST_CASE("the trail shows an override with the operator's words") {
   CHECK(decision.trail.front().text == "override dane=off (ticket 7)");
 }
 
+TEST_CASE("what could not be found out is told beside an answer that does without it") {
+  const auto doubt = [](std::string_view dane, std::string_view sts) {
+    return decided(dane, sts, "postfix").doubt;
+  };
+  CHECK(doubt("secure 10 a DANE, 20 b ERR", "none") ==
+        "TLSA lookup for _25._tcp.b.ex.test failed (SERVFAIL)");
+  CHECK_FALSE(doubt("secure 10 a NONE", "fetch-failed").empty());
+  CHECK_FALSE(doubt("secure 10 a NONE", "none-bound").empty());
+  CHECK_FALSE(doubt("secure 10 a DANE, 20 b NONE", "fetch-failed").empty());
+  CHECK(doubt("secure 10 a NONE", "none").empty());
+  CHECK(doubt("secure 10 a NONE", "testing a").empty());
+  CHECK(doubt("secure 10 a DANE, 20 b ERR, 30 c NONE", "none").empty());
+  CHECK(decided("secure 10 a NONE", "fetch-failed", "postfix sts=off").doubt.empty());
+}
+
 TEST_CASE("an impossible MX name is escaped in the trail") {
   DecisionInput input = input_of("secure 10 a LITERAL", "none", "postfix");
   input.dane.hosts[0].name = "a\nb\x1b[31m";

@@ -72,6 +72,35 @@ TEST_CASE("a rule makes the sender learn at once, and the connection is kept") {
   CHECK(counters.deferred == 1);
 }
 
+TEST_CASE("a demand cannot be evaded by a routed address") {
+  House house(make(kRequire));
+  house.run();
+  SocketClient client = house.client();
+  for (const char* recipient :
+       {"b.test!u", "u%b.test", "u%b.test@example.net", "u@b.test@example.net"}) {
+    CAPTURE(recipient);
+    CHECK(client.send(request(recipient)));
+    CHECK(reply(client).starts_with("action=REJECT 5.7.10 write a plain address"));
+  }
+  CHECK(house.asked() == 0);
+  CHECK(house.counters().rejected == 4);
+}
+
+TEST_CASE("a routed address is nothing to us where nothing is demanded, or while observing") {
+  const AccessServer::Table none = rules("sender=b.test require reason=x\nany record reason=x\n");
+  for (const bool observes : {false, true}) {
+    CAPTURE(observes);
+    House house([&](boost::asio::any_io_executor executor, AnswerCache& cache, const Clock&) {
+      const AccessServer::Table table = observes ? rules(kRequire) : none;
+      return std::make_unique<AccessServer>(executor, cache, table, AccessLimits{}, observes);
+    });
+    house.run();
+    SocketClient client = house.client();
+    CHECK(client.send(request("b.test!u")));
+    CHECK(reply(client) == "action=DUNNO\n\n");
+  }
+}
+
 TEST_CASE("requests that come at once are answered in their order") {
   House house(make(kRequire));
   house.finder.decisions["dane.test"] = found(Action::dane_only);

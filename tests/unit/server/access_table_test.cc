@@ -192,6 +192,57 @@ TEST_CASE("what a rule demands becomes an action of Postfix") {
   CHECK(access_action(rule(true, false), none, std::string(400, 'x')).size() < 512);
 }
 
+TEST_CASE("what could not be found out is no reason to send mail back") {
+  Answer doubted = answer(Action::not_found);
+  doubted.doubt = "the MTA-STS policy could not be fetched: 404\n";
+  CHECK(protection_of(doubted) == Protection::unknown);
+  CHECK(access_action(rule(true, false), doubted, "b.test") ==
+        "DEFER_IF_PERMIT 4.7.5 cannot find out yet whether b.test can be reached securely: the "
+        "MTA-STS policy could not be fetched: 404?");
+  CHECK(access_action(rule(false, true), doubted, "b.test") ==
+        "PREPEND Sealane-Protection: b.test; unknown");
+  doubted.action = Action::dane;
+  CHECK(access_action(rule(true, false), doubted, "b.test").starts_with("DEFER_IF_PERMIT 4.7.5 "));
+  for (const Action action : {Action::dane_only, Action::sts, Action::pins}) {
+    doubted.action = action;
+    CHECK(access_action(rule(true, false), doubted, "b.test") == "DUNNO");
+  }
+  doubted.action = Action::fixed;
+  doubted.reply = "OK encrypt";
+  CHECK(access_action(rule(true, false), doubted, "b.test").starts_with("REJECT "));
+}
+
+TEST_CASE("a recipient that hides its destination in the local part is recognised") {
+  for (const char* recipient : {"b.test!u", "u%b.test", "u%b.test@example.net", "u@b.test@c.test",
+                                "\"u@b.test\"@c.test", "b.test!u@c.test", "@a.test:u@c.test"}) {
+    CAPTURE(recipient);
+    CHECK(request("", recipient).is_recipient_routed());
+  }
+  for (const char* recipient : {"u@b.test", "postmaster", "", "u+x=y.z@b.test", "u@b%test"}) {
+    CAPTURE(recipient);
+    CHECK_FALSE(request("", recipient).is_recipient_routed());
+  }
+}
+
+TEST_CASE("a demand is found by its sender alone, unless rules before it are for everybody") {
+  const AccessTable rules = table(
+      "sender=a.test recipient=b.test require reason=x\n"
+      "sender=c.test recipient=b.test pass reason=x\n"
+      "sender=c.test user=u pass reason=x\n"
+      "sender=c.test context=data require reason=x\n"
+      "any record reason=x\n"
+      "any require reason=x\n");
+  const auto line_for = [&rules](const AccessRequest& asked) {
+    const AccessRule* found = rules.demand_of_sender(asked);
+    return found == nullptr ? 0 : found->line;
+  };
+  CHECK(line_for(request("s@a.test")) == 1);
+  CHECK(line_for(request("s@c.test", "r", "", "data")) == 4);
+  CHECK(line_for(request("s@c.test", "r", "u", "data")) == 0);
+  CHECK(line_for(request("s@c.test")) == 0);
+  CHECK(line_for(request("s@d.test")) == 0);
+}
+
 TEST_CASE("while observing nothing is refused") {
   Answer observed = answer(Action::not_found);
   observed.observed = true;
