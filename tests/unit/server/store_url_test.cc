@@ -80,7 +80,8 @@ TEST_CASE("anything else is refused with what is allowed") {
       {"redis+unix:///" + std::string(107, 's'), "allowed is an absolute path of up to 107 octets"},
       {"redis+unix:///s?database=1", "after \"?\", allowed is db=NUMBER"},
       {"redis+unix:///s?db=10000", "the database is a number from 0 to 9999"}};
-  for (const auto& [text, why] : wrong) {
+  for (const auto& [url, why] : wrong) {
+    const std::string text = url;
     CAPTURE(text);
     const auto read = RedisUrl::parse(text);
     REQUIRE_FALSE(read.has_value());
