@@ -22,6 +22,8 @@ using Outcome = Statement::Outcome;
 constexpr std::chrono::milliseconds kBusyTime{5000};
 /// Octets of the longest value: what is longer in a damaged file is an error, not an allocation.
 constexpr int kMaxValue = 1024 * 1024;
+/// Rows that cannot be read and are remembered, so that each is logged once.
+constexpr std::size_t kMaxUnreadable = 1000;
 
 const std::string kSelect = std::string("SELECT ") + kColumns + " FROM domains ";
 
@@ -41,7 +43,7 @@ class Database::Statements {
         put(connection, std::string("INSERT OR REPLACE INTO domains (") + kColumns +
                             ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
         erase(connection, "DELETE FROM domains WHERE domain = ?"),
-        walk(connection, kSelect + "WHERE domain > ? ORDER BY domain LIMIT ?"),
+        walk(connection, kSelect + "WHERE domain > ? ORDER BY domain"),
         stats(connection,
               "SELECT (SELECT count(*) FROM domains), "
               "(SELECT count(*) FROM domains WHERE policy_expires IS NOT NULL)"),
@@ -233,6 +235,7 @@ Result<void> Database::put(const Domain& domain, const StsMemory& memory) {
   const Outcome outcome = put.step();
   put.restart();
   if (outcome != Outcome::done) return failed();
+  unreadable_.erase(domain.text());
   return {};
 }
 
@@ -241,22 +244,32 @@ Result<void> Database::erase(const Domain& domain) {
   const Outcome outcome = erase.bind(domain.text()).step();
   erase.restart();
   if (outcome != Outcome::done) return failed();
+  unreadable_.erase(domain.text());
   return {};
+}
+
+void Database::note_unreadable(const std::string& name, const std::string& why) {
+  if (unreadable_.size() >= kMaxUnreadable || !unreadable_.insert(escape(name)).second) return;
+  log(Severity::error, "store_row_unreadable",
+      {{"store", path_}, {"cause", why}, {"rows", std::to_string(unreadable_.size())}});
 }
 
 Result<std::vector<std::pair<Domain, StsMemory>>> Database::walk(const std::string& after,
                                                                  std::size_t limit) {
   std::vector<std::pair<Domain, StsMemory>> rows;
   Statement& walk = statements_->walk.restart();
-  walk.bind(after).bind(static_cast<std::int64_t>(limit));
-  Outcome outcome = walk.step();
-  for (; outcome == Outcome::row; outcome = walk.step()) {
+  walk.bind(after);
+  Outcome outcome = Outcome::row;
+  while (rows.size() < limit) {
+    outcome = walk.step();
+    if (outcome != Outcome::row) break;
+    // A row that cannot be read must not hide those behind it.
     auto row = read_row(walk);
-    if (!row) {
-      walk.restart();
-      return failure("store {}: {}", path_, row.error());
+    if (row) {
+      rows.push_back(std::move(*row));
+    } else {
+      note_unreadable(walk.text(0), row.error());
     }
-    rows.push_back(std::move(*row));
   }
   walk.restart();
   if (outcome == Outcome::failed) return failed();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,8 +48,11 @@ class Database {
   Result<std::optional<StsMemory>> find(const Domain& domain);
   Result<void> put(const Domain& domain, const StsMemory& memory);
   Result<void> erase(const Domain& domain);
+  /// Leaves out rows that cannot be read: each is logged once.
   Result<std::vector<std::pair<Domain, StsMemory>>> walk(const std::string& after,
                                                          std::size_t limit);
+  /// Those that walks have left out since the start, and that are there still.
+  std::size_t unreadable_rows() const { return unreadable_.size(); }
   Result<StoreStats> stats();
   Result<void> add_event(const Event& event);
   Result<std::vector<StoredEvent>> events(const std::optional<Domain>& domain, std::size_t limit,
@@ -71,6 +75,7 @@ class Database {
   std::optional<StoreRefusal> check_integrity();
   std::optional<StoreRefusal> check_order();
   StoreRefusal unreadable() const;
+  void note_unreadable(const std::string& name, const std::string& why);
   Result<void> execute(const char* sql);
   tl::unexpected<std::string> failed() const;
   /// The text of a history table's failure: its own, or else SQLite's.
@@ -80,6 +85,7 @@ class Database {
   std::string path_;
   std::unique_ptr<sqlite3, int (*)(sqlite3*)> connection_;
   std::unique_ptr<Statements> statements_;  // goes before the connection
+  std::set<std::string> unreadable_;        ///< escaped names of the rows that a walk has left out
 };
 
 /// What put() demands: that find() will be able to read it.
