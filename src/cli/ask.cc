@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/text.h"
 #include "cli/json_fields.h"
 #include "cli/terminal.h"
 
@@ -65,7 +66,7 @@ int ask_lines(const std::string& admin, const AdminRequest& request, std::ostrea
     } else if (parsed->contains("error")) {
       status = complain(err, for_terminal(text_at(*parsed, "error")), kTemporary);
     } else {
-      return sink(*parsed, line);
+      return sink(*parsed, ascii_json(line));
     }
     return false;
   };

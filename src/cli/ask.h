@@ -17,7 +17,7 @@ namespace sealane {
 Result<boost::json::object, int> ask_object(const std::string& admin, const AdminRequest& request,
                                             std::ostream& err);
 
-/// Takes a line of the answer, and the same as text; false: no more is wanted.
+/// Takes a line of the answer, and the same as printable ASCII; false: no more is wanted.
 using JsonLineSink = std::function<bool(const boost::json::object&, std::string_view)>;
 /// The answer as JSON lines.  kFine, or the exit status of what went wrong.
 int ask_lines(const std::string& admin, const AdminRequest& request, std::ostream& err,

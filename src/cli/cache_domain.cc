@@ -142,7 +142,7 @@ int cache_show(VerbWords args, Console& console) {
   const auto told = ask_object(options.admin, about(options.operands.front(), "GET"), console.err);
   if (!told) return told.error();
   if (options.as_json) {
-    console.out << json::serialize(*told) << '\n';
+    console.out << ascii_json(json::serialize(*told)) << '\n';
   } else {
     print(*told, console);
   }
@@ -158,7 +158,7 @@ int cache_refresh(VerbWords args, Console& console) {
   if (!told) return told.error();
   const std::string_view outcome = text_at(*told, "outcome");
   if (options.as_json) {
-    console.out << json::serialize(*told) << '\n';
+    console.out << ascii_json(json::serialize(*told)) << '\n';
   } else {
     console.out << fmt::format("{}: {}: {}\n", for_terminal(text_at(*told, "domain")),
                                for_terminal(outcome), for_terminal(text_at(*told, "reason")));
@@ -186,7 +186,7 @@ int cache_purge(VerbWords args, Console& console) {
   const auto purged = ask_object(options.admin, about(domain, "DELETE"), console.err);
   if (!purged) return purged.error();
   if (options.as_json) {
-    console.out << json::serialize(*purged) << '\n';
+    console.out << ascii_json(json::serialize(*purged)) << '\n';
   } else {
     console.out << for_terminal(text_at(*purged, "domain")) << ": forgotten\n";
   }
@@ -203,7 +203,7 @@ int cache_stats(VerbWords args, Console& console) {
   const auto told = ask_object(options.admin, request, console.err);
   if (!told) return told.error();
   if (options.as_json) {
-    console.out << json::serialize(*told) << '\n';
+    console.out << ascii_json(json::serialize(*told)) << '\n';
     return kFine;
   }
   const auto line = [&](std::string_view name, std::int64_t count) {

@@ -150,7 +150,7 @@ class Importer {
   int finish() {
     if (!body_.empty()) send();
     if (options_.as_json) {
-      console_.out << json::serialize(tally_.as_json()) << '\n';
+      console_.out << ascii_json(json::serialize(tally_.as_json())) << '\n';
     } else {
       console_.out << tally_.text() << '\n';
     }
@@ -200,7 +200,8 @@ int import_from_resolver(const std::string& file, Importer& importer, std::ostre
                       {"id", found.policy.id},
                       {"policy", found.policy.body},
                       {"fetched", utc_text(found.policy.fetched)},
-                      {"expires", utc_text(found.policy.expires)}};
+                      {"expires", utc_text(found.policy.expires)},
+                      {"only_new", found.only_new}};
     return importer.add(json::serialize(line));
   });
   if (!read) {

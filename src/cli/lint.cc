@@ -171,7 +171,7 @@ std::string to_json(const Report& report) {
                                        {"text", finding.text}});
   }
   root["findings"] = std::move(findings);
-  return json::serialize(root) + "\n";
+  return ascii_json(json::serialize(root)) + "\n";
 }
 
 std::string place_of(const Report& report, const LintFinding& finding) {

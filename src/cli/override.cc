@@ -118,7 +118,7 @@ std::string list_json(const std::string& file, const Overrides& overrides,
   json::array rules;
   for (const OverrideRule& rule : overrides.rules()) rules.emplace_back(as_object(rule, now));
   const json::object root{{"file", escape(file)}, {"overrides", std::move(rules)}};
-  return json::serialize(root) + "\n";
+  return ascii_json(json::serialize(root)) + "\n";
 }
 
 /// Columns, as wide as what is in them; the reason comes last and has none.
@@ -177,7 +177,7 @@ int change(const Arguments& arguments, const std::string& file, std::string_view
   if (arguments.as_json) {
     const json::object root{{"file", escape(file)}, {"place", made.place}, {"line", made.line},
                             {"rule", made.rule},    {"change", done},      {"reload", kReload}};
-    out << json::serialize(root) << '\n';
+    out << ascii_json(json::serialize(root)) << '\n';
     return kOverrideDone;
   }
   out << fmt::format("{}:{}: {} {}\nTo take effect: {}\n", escape(file), made.line, done,

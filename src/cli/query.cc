@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/text.h"
 #include "cli/ask.h"
 #include "cli/json_fields.h"
 #include "cli/terminal.h"
@@ -33,7 +34,8 @@ int query_command(std::span<const std::string> args, std::ostream& out, std::ost
   const auto answer = ask_object(options.admin, request, err);
   if (!answer) return answer.error();
 
-  out << (options.as_json ? json::serialize(*answer) : for_terminal(text_at(*answer, "reply")))
+  out << (options.as_json ? ascii_json(json::serialize(*answer))
+                          : for_terminal(text_at(*answer, "reply")))
       << '\n';
   const std::string_view status = text_at(*answer, "status");
   if (status == "OK") return kQueryOk;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/text.h"
 #include "base/utc.h"
 #include "cli/ask.h"
 #include "cli/json_fields.h"
@@ -168,7 +169,7 @@ int status_command(std::span<const std::string> args, Console& console) {
     if (!answer) return answer.error();
     if (watch && console.out_is_terminal) console.out << kClearScreen;
     if (options.as_json) {
-      console.out << json::serialize(*answer) << '\n';
+      console.out << ascii_json(json::serialize(*answer)) << '\n';
     } else {
       Screen(*answer, console).print();
     }

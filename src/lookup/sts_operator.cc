@@ -34,6 +34,8 @@ std::string_view name_of(Imported outcome) {
       return "weaker";
     case Imported::shorter:
       return "shorter";
+    case Imported::known:
+      return "known";
     case Imported::expired:
       return "expired";
     case Imported::from_future:
@@ -133,6 +135,11 @@ Task<Result<StsPurged>> StsOperator::purge(Domain domain) {
   const Result<void> gone = co_await store_.erase(domain);
   if (!gone) co_return tl::unexpected(gone.error());
   store_.taken_back(domain, clock_.wall());
+  // A question that came meanwhile may have found the old row, or written one that is gone now.
+  if (const StsSlotPtr later = slots_.find(domain.text()); later && later->kept) {
+    later->purged = true;
+    slots_.drop(later);
+  }
   co_return purged;
 }
 
@@ -141,12 +148,13 @@ std::optional<Imported> StsOperator::objection(const StsEntry& entry, const StsP
                                                const StoredPolicy& offered) const {
   const auto now = clock_.wall();
   if (offered.expires <= now) return Imported::expired;
-  if (!entry.has_policy(clock_)) return std::nullopt;
-  if (strength(policy.mode) < strength(entry.policy()->mode)) return Imported::weaker;
-  if (!entry.memory().policy) return std::nullopt;  // max_age 0: over in minutes
+  // One that has run out is there until a fetch was tried: nothing is given up before.
+  const StsPolicy* held = entry.policy();
+  if (held != nullptr && strength(policy.mode) < strength(held->mode)) return Imported::weaker;
+  if (!entry.memory().policy) return std::nullopt;  // none, or max_age 0: over in minutes
   const StoredPolicy& known = *entry.memory().policy;
   if (offered.fetched <= known.fetched) return Imported::not_newer;
-  if (offered.expires < known.expires) return Imported::shorter;
+  if (entry.has_policy(clock_) && offered.expires < known.expires) return Imported::shorter;
   return std::nullopt;
 }
 
@@ -168,7 +176,9 @@ Task<Imported> StsOperator::import(StsImport what) {
   offered.fetched = std::min(offered.fetched, clock_.wall());
   offered.expires =
       std::min(offered.expires, offered.fetched + std::max(policy->max_age, kMinPolicyLife));
-  if (const auto why = objection(slot->entry, *policy, offered)) {
+  auto why = objection(slot->entry, *policy, offered);
+  if (!why && what.only_new && slot->entry.has_stored()) why = Imported::known;
+  if (why) {
     release(slot);
     co_return *why;
   }

@@ -45,6 +45,7 @@ struct StsImport {
   Domain domain;
   StoredPolicy policy;
   std::optional<std::chrono::sys_seconds> asked;  ///< absent: now
+  bool only_new = false;  ///< not in the place of any policy: `fetched` may be later than the body
 };
 
 enum class Imported {
@@ -52,6 +53,7 @@ enum class Imported {
   not_newer,    ///< what is known was fetched later
   weaker,       ///< what is known protects more
   shorter,      ///< what is known lasts longer
+  known,        ///< there is a policy, and only a new one was to be taken
   expired,      ///< over already
   from_future,  ///< fetched by a clock that was wrong
   invalid,      ///< no policy
@@ -89,7 +91,8 @@ class StsOperator {
   Task<StsLook> look_now(Domain domain);
   /// Forgets all of the domain, in memory and store.  Fails if the store does.
   Task<Result<StsPurged>> purge(Domain domain);
-  /// Takes a policy, never in the place of one that protects more, lasts longer or is newer.
+  /// Takes a policy, never in the place of one that protects more, lasts longer or is newer.  One
+  /// that has run out, but was not fetched anew yet, counts too.
   /// Returns when it is durable.
   Task<Imported> import(StsImport what);
   /// What is known, in memory or else in the store.

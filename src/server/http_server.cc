@@ -265,8 +265,10 @@ Task<bool> HttpServer::read_body(ConnectionPtr connection, const HttpHead& head,
 }
 
 Task<HttpResponse> HttpServer::answer(const HttpRoute& route, HttpRequest request) const {
-  HttpRequest asked = request;
-  asked.body.clear();
+  HttpRequest asked;
+  asked.method = request.method;
+  asked.path = request.path;
+  asked.peer = request.peer;
   HttpResponse response = HttpResponse::error(500, "a bug: see the log");
   try {
     auto handling = route.handler(std::move(request));
@@ -290,10 +292,13 @@ Task<bool> HttpServer::respond(ConnectionPtr connection, HttpResponse response,
                                HttpHead head) const {
   const bool chunked = response.pieces && head.takes_chunks;
   const bool keep_alive = head.keep_alive && (chunked || !response.pieces);
+  // A body behind the answer to HEAD would be taken for the next answer (RFC 9110 9.3.2).
+  const bool head_only = head.method == "HEAD";
   std::string length = fmt::format("Content-Length: {}\r\n", response.body.size() + 1);
   if (response.pieces) length = chunked ? "Transfer-Encoding: chunked\r\n" : "";
+  if (head_only) length.clear();
   std::string octets = head_text(response, keep_alive, length);
-  if (!response.pieces) octets += response.body + '\n';
+  if (!response.pieces && !head_only) octets += response.body + '\n';
   auto sending = send(connection, std::move(octets));
   bool sent = co_await std::move(sending);
   if (sent && response.pieces) {

@@ -29,6 +29,8 @@ std::string_view reason_of(Imported outcome) {
       return "what is known protects more";
     case Imported::shorter:
       return "what is known lasts longer";
+    case Imported::known:
+      return "a policy is known already";
     case Imported::expired:
       return "it is over";
     case Imported::from_future:
@@ -107,6 +109,10 @@ Result<StsImport> parse_import(std::string_view text) {
     if (!asked) return tl::unexpected(asked.error());
     found.asked = *asked;
   }
+  if (const json::value* only_new = line.if_contains("only_new")) {
+    if (!only_new->is_bool()) return failure("only_new: true or false");
+    found.only_new = only_new->as_bool();
+  }
   return found;
 }
 
@@ -136,7 +142,8 @@ Task<std::optional<std::string>> ImportStream::next() {
     const std::string name = what->domain.text();
     auto taking = across(parts_->lookup, take_in(parts_, std::move(*what)));
     const Imported outcome = co_await std::move(taking);
-    taken_ = taken_ || outcome == Imported::taken;
+    // What could not be stored may be in force all the same.
+    taken_ = taken_ || outcome == Imported::taken || outcome == Imported::not_stored;
     reports += report(number_, name, name_of(outcome), reason_of(outcome));
     if (outcome == Imported::busy) break;  // that took its time: the client hears of it now
   }

@@ -22,6 +22,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kPiece{1'000};
 /// The pace is kept in steps of this length, so that a second's worth does not come at once.
 constexpr milliseconds kStep{1'000 / kWarmPerSecond};
+/// Names looked at in one go: mail waits meanwhile.
+constexpr std::size_t kNamesPerStep = 50;
 
 struct Report {
   std::string name;
@@ -82,7 +84,7 @@ class WarmRun::Impl : public std::enable_shared_from_this<WarmRun::Impl> {
 
   /// Names that are none, and those that came before, cost nothing and wait for nothing.
   void begin_some() {
-    while (at_ < names_.size()) {
+    for (std::size_t i = 0; i < kNamesPerStep && at_ < names_.size(); ++i) {
       const bool due = std::chrono::steady_clock::now() >= next_begin_;
       const bool room = under_way_ < kWarmAtOnce && parts_->sts.has_room_for_refresh();
       if (!due || !room) return;

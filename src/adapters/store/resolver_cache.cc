@@ -54,7 +54,8 @@ Result<StsImport> parse_resolver_row(std::string_view name, std::int64_t checked
   if (!policy) return failure("{}: {}", domain->text(), policy.error());
   if (checked <= 0) return failure("{}: no time", domain->text());
   const std::chrono::sys_seconds at{std::chrono::seconds(checked)};
-  return StsImport{*domain, {std::string(id), std::move(body), at, at + policy->max_age}, {}};
+  // Its time is that of the last look at the id: the body may be older than one of ours.
+  return StsImport{*domain, {std::string(id), std::move(body), at, at + policy->max_age}, {}, true};
 }
 
 Result<std::vector<std::string>> read_resolver_cache(

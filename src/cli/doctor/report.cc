@@ -154,7 +154,7 @@ std::string report_json(const Facts& facts, const std::vector<Finding>& findings
                           {"warnings", count(findings, Grade::warning)},
                           {"notes", count(findings, Grade::note)},
                           {"findings", std::move(list)}};
-  return json::serialize(root) + "\n";
+  return ascii_json(json::serialize(root)) + "\n";
 }
 
 std::string list_of_checks(bool as_json) {
@@ -164,7 +164,7 @@ std::string list_of_checks(bool as_json) {
     out += fmt::format("{:<28} {}\n", check.id, name_of(check.grade));
     list.emplace_back(json::object{{"id", check.id}, {"severity", name_of(check.grade)}});
   }
-  return as_json ? json::serialize(list) + "\n" : out;
+  return as_json ? ascii_json(json::serialize(list)) + "\n" : out;
 }
 
 }  // namespace sealane::doctor

@@ -77,6 +77,16 @@ TEST_CASE("cache show prints the policy, what fails and the history, safe for a 
   CHECK(shown.says("x: \\xe2\\x80\\xaeevil"));
   CHECK(shown.says("policy-weaker: weaker; before: mode enforce; now: mode none"));
   CHECK(shown.out.find('\x1b') == std::string::npos);
+  // JSON has the same characters, but none that a terminal obeys.
+  for (const char* verb : {"show", "export"}) {
+    const bool one = std::string_view(verb) == "show";
+    const VerbRun as_json = one ? cache(house, {verb, "a.test", "--json"}) : cache(house, {verb});
+    CHECK(as_json.says("\\u202e"));
+    CHECK(std::all_of(as_json.out.begin(), as_json.out.end() - 1,
+                      [](char c) { return c >= ' ' && c <= '~'; }));
+    const auto parsed = boost::json::parse(as_json.out);
+    CHECK(parsed.at("policy").as_string().find("\xe2\x80\xae") != boost::json::string::npos);
+  }
   CHECK(cache(house, {"show", "none.test"}).status == 1);
   CHECK(cache(house, {"show", "a..b"}).status == 2);
   CHECK(cache(house, {"show"}).status == 2);

@@ -565,3 +565,45 @@ TEST_CASE("the memory is bounded and what leaves it comes back from the store") 
   CHECK(world.find("a.test").value == StsClass::enforce);
   CHECK(world.fetches() == 4);
 }
+
+namespace {
+
+/// Erases when it is told to.
+struct SlowStore : FakeStore {
+  std::shared_ptr<boost::asio::steady_timer> gate;
+
+  Task<Result<void>> erase(Domain name) override {
+    boost::system::error_code woken;
+    co_await gate->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, woken));
+    kept.erase(name);
+    co_return Result<void>();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what a question finds of a domain that is being purged is forgotten with it") {
+  SlowStore store;
+  World world;
+  world.lookup = std::make_unique<StsLookup>(world.io.get_executor(), world.dns, world.web, store,
+                                             world.clock, world.limits);
+  CHECK(world.find().value == StsClass::enforce);
+  world.txt_gone();
+  store.gate = std::make_shared<boost::asio::steady_timer>(
+      world.io, boost::asio::steady_timer::time_point::max());
+  bool purged = false;
+  boost::asio::co_spawn(world.io, world.lookup->operations().purge(domain("a.test")),
+                        [&](std::exception_ptr error, Result<StsPurged> result) {
+                          purged = !error && result.has_value();
+                        });
+  world.settle();
+  CHECK_FALSE(purged);
+  CHECK(world.find().value == StsClass::enforce);
+  store.gate->cancel();
+  world.settle();
+  CHECK(purged);
+  CHECK(store.kept.empty());
+  store.gate->expires_after(0s);  // it erases at once
+  CHECK(world.find().value == StsClass::none);
+  store.gate.reset();  // before its loop
+}

@@ -207,6 +207,20 @@ TEST_CASE("one connection serves several requests, pipelined ones too") {
   CHECK(count(all, "HTTP/1.1 200 OK") == 3);
 }
 
+TEST_CASE("the answer to HEAD has no body, so that the next one is not taken for it") {
+  const House house;
+  const std::string all = house.raw(
+      "HEAD /echo/a HTTP/1.1\r\n\r\nHEAD /nowhere HTTP/1.1\r\n\r\n"
+      "GET /echo/b HTTP/1.1\r\nConnection: close\r\n\r\n");
+  REQUIRE(all.starts_with("HTTP/1.1 405 "));
+  CHECK(all.find("Allow: GET") < all.find("\r\n\r\n"));
+  const std::string second = all.substr(all.find("\r\n\r\n") + 4);
+  REQUIRE(second.starts_with("HTTP/1.1 404 "));
+  const std::string third = second.substr(second.find("\r\n\r\n") + 4);
+  REQUIRE(third.starts_with("HTTP/1.1 200 OK"));
+  CHECK(parse_reply(third).member("method") == "GET");
+}
+
 TEST_CASE("a stream comes in chunks, waits while there is nothing, and the connection goes on") {
   const House house;
   SocketClient client(house.path());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/import_api.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/utc.h"
@@ -77,9 +78,62 @@ TEST_CASE("an import never replaces what is newer, protects more or lasts longer
   CHECK(result_of(house, {"a.test", policy("enforce"), hours{1}, seconds{kWeek}}) == "taken");
   CHECK(result_of(house, {"a.test", policy("testing"), seconds{60}, seconds{kWeek}}) == "weaker");
   CHECK(house.get("/v1/cache/a.test").member("mode") == "enforce");
-  // What is over protects nobody, so anything fresh may come.
+}
+
+TEST_CASE("a policy that has run out gives way to a weaker one only after a fetch was tried") {
+  AdminHouse house;
+  REQUIRE(result_of(house, {"a.test", policy("enforce"), hours{1}, seconds{kWeek}}) == "taken");
   house.inside([&] { house.clock.advance(seconds{kWeek}); });
+  const seconds older{kWeek + 7200};
+  CHECK(result_of(house, {"a.test", policy("none"), seconds{60}, seconds{kWeek}}) == "weaker");
+  CHECK(result_of(house, {"a.test", policy("enforce", 2 * kWeek), older, 2 * seconds{kWeek}}) ==
+        "not-newer");
+  CHECK(house.post("/v1/cache/a.test/refresh", "").member("outcome") == "failed");
   CHECK(result_of(house, {"a.test", policy("none"), seconds{60}, seconds{kWeek}}) == "taken");
+}
+
+TEST_CASE("an older policy does not replace one that cannot be read") {
+  AdminHouse house;
+  house.inside([&] {
+    const auto now = house.clock.wall();
+    house.store.kept[domain("a.test")].policy =
+        StoredPolicy{"x", "rubbish", now - hours{5}, now + hours{50}};
+  });
+  CHECK(result_of(house, {"a.test", policy("none"), hours{6}, seconds{kWeek}}) == "not-newer");
+  CHECK(result_of(house, {"a.test", policy("enforce"), hours{1}, seconds{kWeek}}) == "taken");
+}
+
+TEST_CASE("a policy of doubtful age takes the place of none") {
+  AdminHouse house;
+  const auto doubtful = [&](const Line& line) {
+    json::object told = json::parse(text(house, line)).as_object();
+    told["only_new"] = true;
+    return std::string(house.post("/v1/cache/import", json::serialize(told))
+                           .lines()
+                           .at(0)
+                           .at("result")
+                           .as_string());
+  };
+  CHECK(doubtful({"a.test", policy("testing"), hours{2}, seconds{kWeek}}) == "taken");
+  CHECK(doubtful({"a.test", policy("enforce"), hours{1}, seconds{kWeek}}) == "known");
+  CHECK(house.get("/v1/cache/a.test").member("mode") == "testing");
+  house.inside([&] { house.clock.advance(seconds{kWeek}); });
+  CHECK(doubtful({"a.test", policy("enforce"), hours{1}, seconds{kWeek}}) == "known");
+}
+
+TEST_CASE("answers that were ready go, also if what was imported could not be stored") {
+  AdminHouse house;
+  const auto found = [&] {
+    std::size_t count = 0;
+    house.get("/v1/query?key=a.test");
+    house.inside([&] { count = house.finder.count("a.test"); });
+    return count;
+  };
+  const std::size_t before = found();
+  REQUIRE(found() == before);
+  house.inside([&] { house.store.broken = true; });
+  CHECK(result_of(house, {}) == "not-stored");
+  CHECK(found() == before + 1);
 }
 
 TEST_CASE("a policy of the store that is not in memory is as safe from an import") {
@@ -145,6 +199,7 @@ TEST_CASE("hostile lines are refused with a reason and nothing else") {
            with("id", "a b"),
            with("id", json::string(std::string(33, 'a'))),
            with("asked", "soon"),
+           with("only_new", 1),
            std::string("\"x\""),
            good.substr(0, good.size() / 2),
            std::string("{\"domain\":\"\xff.test\"}"),
@@ -193,6 +248,27 @@ TEST_CASE("domains are looked up ahead, each once, and are asked for from then o
   });
   CHECK(warm(house, "found.test\n")["found.test"] == "known");
   house.inside([&] { CHECK(house.fetcher.asked.size() == 2); });
+}
+
+TEST_CASE("names that are none are reported on a few at a time") {
+  AdminHouse house;
+  std::string names;
+  for (int i = 0; i < 1'000; ++i) names += "a..b\n";
+  const std::string all = raw_request(
+      house.path(), fmt::format("POST /v1/cache/warm HTTP/1.1\r\nContent-Length: {}\r\n\r\n{}",
+                                names.size(), names));
+  const std::string body = all.substr(all.find("\r\n\r\n") + 4);
+  std::size_t lines = 0;
+  for (std::size_t at = 0; at < body.size();) {
+    const std::size_t start = body.find("\r\n", at) + 2;
+    const std::size_t size = std::stoul(body.substr(at), nullptr, 16);
+    const std::string piece = body.substr(start, size);
+    const auto count = static_cast<std::size_t>(std::count(piece.begin(), piece.end(), '\n'));
+    CHECK(count <= 50);
+    lines += count;
+    at = start + size + 2;
+  }
+  CHECK(lines == 1'000);
 }
 
 TEST_CASE("a list of domains keeps its pace, and a client that leaves ends it") {

@@ -42,6 +42,7 @@ TEST_CASE("a row of the resolver's cache becomes a policy by our own rules") {
   CHECK(found->policy.fetched.time_since_epoch().count() == 1'790'000'000);
   CHECK(found->policy.expires.time_since_epoch().count() == 1'790'086'400);
   CHECK_FALSE(found->asked.has_value());
+  CHECK(found->only_new);
 }
 
 TEST_CASE("a row that holds no policy is refused") {
