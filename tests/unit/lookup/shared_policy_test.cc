@@ -208,37 +208,6 @@ TEST_CASE("a refresh is left to the node that is at it, and taken up when that h
   CHECK(shared.store.kept.at(domain("example.net")).policy == renewed);
 }
 
-TEST_CASE("a policy with other hosts under the current id is looked at here") {
-  Shared shared;
-  StsMemory memory;
-  memory.policy = policy("enforce", shared.clock.wall() - seconds{1000}, "1");
-  shared.store.kept[domain("example.net")] = memory;
-  StoredPolicy evil = policy("enforce", shared.clock.wall(), "2");
-  evil.body.replace(evil.body.find("mx.example.net"), 14, "mx.evil.example");
-  shared.store.others.policy = evil;
-  const FetchedBody body{policy("enforce", kNow).body + "mx: mx2.example.net\n", "::1"};
-  shared.fetcher.policies.emplace("example.net", body);
-  const StsFinding found = shared.find();
-  CHECK(found.value == StsClass::enforce);
-  REQUIRE(found.policy.has_value());
-  REQUIRE(found.policy->mx.size() == 2);
-  CHECK(found.policy->mx[1].text() == "mx2.example.net");
-  CHECK(shared.fetcher.asked.size() == 1);
-  CHECK(shared.sts.counters().taken_over == 0);
-}
-
-TEST_CASE("a policy of ours that cannot be read is fetched, not taken over") {
-  Shared shared;
-  StsMemory memory;
-  memory.policy = policy("enforce", shared.clock.wall() - seconds{1000}, "2");
-  memory.policy->body = "junk";
-  shared.store.kept[domain("example.net")] = memory;
-  shared.store.others.policy = policy("none", shared.clock.wall(), "2");
-  shared.fetcher.policies.emplace("example.net", FetchedBody{policy("enforce", kNow).body, "::1"});
-  CHECK(shared.find().value == StsClass::enforce);
-  CHECK(shared.fetcher.asked.size() == 1);
-}
-
 TEST_CASE("a lock that never goes holds a refresh up for 70 seconds") {
   Shared shared;
   StsMemory memory;
