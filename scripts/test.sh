@@ -187,8 +187,8 @@ stage_packaging() {
   sed -E "s/^#([a-z-]+ = )/\1/; s|^overrides = .*|overrides = $overrides|
     s|^table = .*|table = $PWD/packaging/access.example|" \
     packaging/sealane.conf >"$spelled_out"
-  "$sealaned" --check-config --config "$spelled_out" | grep -x -e "# $overrides: 5 overrides" \
-    -e "# $PWD/packaging/access.example: 3 rules" | wc -l | grep -qx 2
+  "$sealaned" --check-config --config "$spelled_out" | grep -cx -e "# $overrides: 5 overrides" \
+    -e "# $PWD/packaging/access.example: 3 rules" | grep -qx 2
   rm -f "$spelled_out" "$overrides"
   count 1 0
   tests/check-unit build
