@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/system/system_error.hpp>
 #include <cerrno>
+#include <utility>
 
 namespace sealane {
 namespace asio = boost::asio;
@@ -60,19 +61,25 @@ void PollSet::remove(int descriptor, const Member& member) {
 void PollSet::arm() {
   set_.async_wait(asio::posix::stream_descriptor::wait_read, [this](error_code cancelled) {
     if (cancelled) return;
-    serve_ready();
+    // While they keep coming, asking the set again is cheaper than going round the loop.
+    for (std::size_t served = 0; served < kPollBatch && set_.is_open();) {
+      const std::size_t now = serve_ready();
+      if (now == 0) break;
+      served += now;
+    }
     if (set_.is_open()) arm();
   });
 }
 
-void PollSet::serve_ready() {
+/// How many were ready.
+std::size_t PollSet::serve_ready() {
   const int ready = ::epoll_wait(set_.native_handle(), batch_.data(), int{kPollBatch}, 0);
   batch_size_ = static_cast<std::size_t>(std::max(0, ready));
   for (std::size_t i = 0; i < batch_size_; ++i) {
     auto* member = static_cast<Member*>(batch_[i].data.ptr);
     if (member != nullptr) member->ready(batch_[i].events);
   }
-  batch_size_ = 0;
+  return std::exchange(batch_size_, 0);
 }
 
 }  // namespace sealane

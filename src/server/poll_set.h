@@ -51,7 +51,7 @@ class PollSet {
 
  private:
   void arm();
-  void serve_ready();
+  std::size_t serve_ready();
 
   boost::asio::posix::stream_descriptor set_;
   std::array<epoll_event, kPollBatch> batch_{};
