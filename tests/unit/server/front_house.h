@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A front end (EximServer, AccessServer) with cache and finder on threads of their own, as in the
-// daemon, for tests over real sockets.
+// A front end (SocketmapServer, EximServer, AccessServer) with cache and finder on threads of their
+// own, as in the daemon, for tests over real sockets.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -32,11 +32,11 @@ class FrontHouse {
   using Make = std::function<std::unique_ptr<Server>(boost::asio::any_io_executor, AnswerCache&,
                                                      const Clock&)>;
 
-  explicit FrontHouse(const Make& make)
+  explicit FrontHouse(const Make& make, AnswerCache::Format format = mta_reply)
       : cache_(
             serving_.get_executor(), lookup_.get_executor(),
-            [this](PolicyQuestion question) { return finder.find(std::move(question)); }, mta_reply,
-            clock_),
+            [this](PolicyQuestion question) { return finder.find(std::move(question)); },
+            std::move(format), clock_),
         server_(make(serving_.get_executor(), cache_, clock_)) {
     set_log_level(Severity::alarm);
     std::vector<Listener> listeners;
@@ -60,6 +60,7 @@ class FrontHouse {
     return client;
   }
 
+  /// Runs a function on a context's thread and hands out what it returns.
   template <class Function>
   auto on(boost::asio::io_context& io, Function function) {
     std::packaged_task<decltype(function())()> task(std::move(function));
@@ -71,14 +72,19 @@ class FrontHouse {
   auto on_serving(Function function) {
     return on(serving_, std::move(function));
   }
-  void release() {
-    on(lookup_, [&] { return finder.release(), true; });
+  template <class Function>
+  auto on_lookup(Function function) {
+    return on(lookup_, std::move(function));
   }
+  void release() {
+    on_lookup([&] { return finder.release(), true; });
+  }
+  /// Waits until this many lookups are held up.
   void wait_for_held(std::size_t count) {
-    wait([&] { return on(lookup_, [&] { return finder.held(); }) == count; });
+    wait([&] { return on_lookup([&] { return finder.held(); }) == count; });
   }
   std::size_t asked() {
-    return on(lookup_, [&] { return finder.asked.size(); });
+    return on_lookup([&] { return finder.asked.size(); });
   }
   std::size_t connections() {
     return on_serving([&] { return server_->connections(); });
@@ -97,6 +103,7 @@ class FrontHouse {
   void close() {
     on_serving([&] { return server_->close(), cache_.close(), true; });
   }
+  /// Closes and waits until every thread has run out of work.
   void stop() {
     if (!serving_thread_.joinable()) return;
     close();
