@@ -8,13 +8,14 @@
 #include <iostream>
 
 #include "base/file.h"
-#include "base/text.h"
+#include "cli/ask.h"
 #include "cli/doctor/checks.h"
 #include "cli/doctor/exim_facts.h"
 #include "cli/doctor/host_facts.h"
 #include "cli/doctor/postfix_facts.h"
 #include "cli/doctor/report.h"
 #include "cli/doctor/socket_ways.h"
+#include "cli/verb_options.h"
 
 namespace sealane {
 namespace po = boost::program_options;
@@ -49,19 +50,9 @@ Result<Arguments> parse(std::span<const std::string> args) {
   options.add_options()("list", po::bool_switch(&parsed.only_list));
   options.add_options()("help", po::bool_switch(&parsed.help));
   const po::positional_options_description none;
-  try {
-    const int style =
-        po::command_line_style::unix_style & ~int(po::command_line_style::allow_guessing);
-    po::variables_map map;
-    po::store(po::command_line_parser(std::vector<std::string>(args.begin(), args.end()))
-                  .options(options)
-                  .positional(none)
-                  .style(style)
-                  .run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& wrong) {
-    return failure("{}", escape(wrong.what()));
+  po::variables_map map;
+  if (auto read = read_words(args, options, none, map); !read) {
+    return tl::unexpected(std::move(read.error()));
   }
   return parsed;
 }
@@ -103,10 +94,7 @@ int status_of(const Arguments& arguments, const Facts& facts, bool is_ill) {
 int doctor_command(std::span<const std::string> args, const DoctorProbes& probes, std::ostream& out,
                    std::ostream& err) {
   const Result<Arguments> arguments = parse(args);
-  if (!arguments) {
-    err << "sealane doctor: " << arguments.error() << '\n' << kUsage;
-    return kDoctorUsage;
-  }
+  if (!arguments) return wrong_usage(err, "doctor", arguments.error(), kUsage);
   if (arguments->help) {
     out << kUsage;
     return kDoctorWell;

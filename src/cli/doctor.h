@@ -15,7 +15,6 @@ namespace sealane {
 /// Exit statuses of `sealane doctor`; scripts rely on them.
 inline constexpr int kDoctorWell = 0;  ///< nothing worse than a note
 inline constexpr int kDoctorIll = 1;
-inline constexpr int kDoctorUsage = 2;
 inline constexpr int kDoctorBlind = 3;  ///< there is no MTA to look at
 
 /// What is looked at with the daemon's own means, as the daemon would look.

@@ -12,8 +12,10 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/ask.h"
 #include "cli/file_edit.h"
 #include "cli/override_edit.h"
+#include "cli/verb_options.h"
 #include "policy/override_file.h"
 #include "server/config.h"
 #include "server/override_loader.h"
@@ -48,19 +50,9 @@ Result<Arguments> parse(std::span<const std::string> args) {
   options.add_options()("word", po::value(&parsed.words));
   po::positional_options_description positional;
   positional.add("word", -1);
-  try {
-    const int style =
-        po::command_line_style::unix_style & ~int(po::command_line_style::allow_guessing);
-    po::variables_map map;
-    po::store(po::command_line_parser(std::vector<std::string>(args.begin(), args.end()))
-                  .options(options)
-                  .positional(positional)
-                  .style(style)
-                  .run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& wrong) {
-    return failure("{}", escape(wrong.what()));
+  po::variables_map map;
+  if (auto read = read_words(args, options, positional, map); !read) {
+    return tl::unexpected(std::move(read.error()));
   }
   if (!parsed.file.empty() && !parsed.config.empty())
     return failure("--file or --config, not both");
@@ -185,17 +177,12 @@ int change(const Arguments& arguments, const std::string& file, std::string_view
   return kOverrideDone;
 }
 
-int wrong_usage(std::string_view problem, std::ostream& err) {
-  err << "sealane override: " << problem << '\n' << kUsage;
-  return kOverrideUsage;
-}
-
 }  // namespace
 
 int override_command(std::span<const std::string> args, std::chrono::sys_seconds now,
                      std::ostream& out, std::ostream& err) {
   const Result<Arguments> arguments = parse(args);
-  if (!arguments) return wrong_usage(arguments.error(), err);
+  if (!arguments) return wrong_usage(err, "override", arguments.error(), kUsage);
   if (arguments->help) {
     out << kUsage;
     return kOverrideDone;
@@ -205,7 +192,10 @@ int override_command(std::span<const std::string> args, std::chrono::sys_seconds
   const bool is_right = (verb == "list" && words.size() == 1) ||
                         (verb == "add" && words.size() > 2) ||
                         (verb == "remove" && words.size() == 2);
-  if (!is_right) return wrong_usage("list, add PLACE WORD... or remove PLACE is wanted", err);
+  if (!is_right) {
+    return wrong_usage(err, "override", "list, add PLACE WORD... or remove PLACE is wanted",
+                       kUsage);
+  }
   const Result<std::string> file = file_of(*arguments);
   if (!file) return refuse(file.error(), kOverrideNoFile, err);
   if (verb == "list") return list(*arguments, *file, now, out, err);

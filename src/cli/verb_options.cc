@@ -9,6 +9,25 @@
 namespace sealane {
 namespace po = boost::program_options;
 
+Result<void> read_words(std::span<const std::string> words, const po::options_description& options,
+                        const po::positional_options_description& positional,
+                        po::variables_map& map) {
+  try {
+    const int style =
+        po::command_line_style::unix_style & ~int(po::command_line_style::allow_guessing);
+    po::store(po::command_line_parser(std::vector<std::string>(words.begin(), words.end()))
+                  .options(options)
+                  .positional(positional)
+                  .style(style)
+                  .run(),
+              map);
+    po::notify(map);
+  } catch (const po::error& wrong) {
+    return failure("{}", escape(wrong.what()));
+  }
+  return {};
+}
+
 VerbOptions& VerbOptions::flag(std::string name, bool& value) {
   flags_.emplace_back(std::move(name), &value);
   return *this;
@@ -36,19 +55,7 @@ Result<void> VerbOptions::parse(std::span<const std::string> words, std::size_t 
   po::positional_options_description positional;
   positional.add(kOperand, -1);
   po::variables_map map;
-  try {
-    const int style =
-        po::command_line_style::unix_style & ~int(po::command_line_style::allow_guessing);
-    po::store(po::command_line_parser(std::vector<std::string>(words.begin(), words.end()))
-                  .options(options)
-                  .positional(positional)
-                  .style(style)
-                  .run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& wrong) {
-    return failure("{}", escape(wrong.what()));
-  }
+  if (auto read = read_words(words, options, positional, map); !read) return read;
   for (const auto& [name, value] : texts_) {
     if (map.count(name) > 0) *value = given[name];
   }

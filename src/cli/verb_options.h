@@ -14,7 +14,20 @@
 #include "base/result.h"
 #include "server/config.h"
 
+namespace boost::program_options {
+class options_description;
+class positional_options_description;
+class variables_map;
+}  // namespace boost::program_options
+
 namespace sealane {
+
+/// Reads the words behind a verb into `map` and the variables of `options`.  No option may be
+/// abbreviated.  Fails on wrong usage.
+Result<void> read_words(std::span<const std::string> words,
+                        const boost::program_options::options_description& options,
+                        const boost::program_options::positional_options_description& positional,
+                        boost::program_options::variables_map& map);
 
 class VerbOptions {
  public:

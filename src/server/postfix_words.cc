@@ -10,7 +10,7 @@
 namespace sealane {
 namespace {
 
-constexpr std::string_view kSeparators = " \t\r\n,";  ///< between the words of a policy text
+constexpr std::string_view kSeparators = " \t\r\n,";  ///< between the words of a list
 
 bool is_name_octet(char c) {
   return is_lower(c) || is_digit(c) || c == '.' || c == '-' || c == '_';
@@ -30,18 +30,6 @@ bool is_plain_name(std::string_view text) {
   return std::all_of(text.begin(), text.end(), is_name_octet);
 }
 
-std::vector<std::string_view> policy_words(std::string_view text) {
-  std::vector<std::string_view> found;
-  for (;;) {
-    const auto begin = text.find_first_not_of(kSeparators);
-    if (begin == std::string_view::npos) return found;
-    text.remove_prefix(begin);
-    const auto end = std::min(text.find_first_of(kSeparators), text.size());
-    found.push_back(text.substr(0, end));
-    text.remove_prefix(end);
-  }
-}
-
 /// C0, DEL and, in UTF-8, C1 control characters.
 bool has_control(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -56,6 +44,18 @@ bool has_control(std::string_view text) {
 
 }  // namespace
 
+std::vector<std::string_view> postfix_list(std::string_view text) {
+  std::vector<std::string_view> found;
+  for (;;) {
+    const auto begin = text.find_first_not_of(kSeparators);
+    if (begin == std::string_view::npos) return found;
+    text.remove_prefix(begin);
+    const auto end = std::min(text.find_first_of(kSeparators), text.size());
+    found.push_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+}
+
 std::optional<PolicyName> policy_name(std::string_view text) {
   const bool is_wildcard = text.starts_with("*.");
   const std::string_view name = is_wildcard ? text.substr(2) : text;
@@ -68,7 +68,7 @@ std::optional<PolicyName> policy_name(std::string_view text) {
 std::vector<PolicyName> names_of_match(std::string_view policy_text) {
   constexpr std::string_view kAttribute = "match=";
   std::vector<PolicyName> names;
-  for (std::string_view word : policy_words(policy_text)) {
+  for (std::string_view word : postfix_list(policy_text)) {
     if (lower_ascii(word.substr(0, kAttribute.size())) != kAttribute) continue;
     for (std::string_view item : split(word.substr(kAttribute.size()), ':')) {
       const std::string text = (item.starts_with('.') ? "*" : "") + lower_ascii(item);
@@ -99,7 +99,7 @@ bool is_fixed_reply(std::string_view text) {
 }
 
 std::string first_word(std::string_view policy_text) {
-  const auto found = policy_words(policy_text);
+  const auto found = postfix_list(policy_text);
   return found.empty() ? std::string() : lower_ascii(found.front());
 }
 

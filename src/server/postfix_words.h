@@ -10,6 +10,9 @@
 
 namespace sealane {
 
+/// The words between blanks, commas and the like, as Postfix splits lists and policy texts.
+std::vector<std::string_view> postfix_list(std::string_view text);
+
 /// One name that a policy allows, in the two forms in which Postfix reads it.
 struct PolicyName {
   std::string match;    ///< match=: "mx.example.net", or ".example.net" for a wildcard

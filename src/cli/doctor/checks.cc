@@ -99,19 +99,6 @@ std::string set_option(const Facts& facts, std::string_view name, std::string_vi
   return fmt::format("printf '\\n[{}]\\n{} = {}\\n' >> {}", section, key, value, file);
 }
 
-std::vector<std::string_view> list_words(std::string_view text) {
-  constexpr std::string_view kSeparators = " \t\r\n,";
-  std::vector<std::string_view> found;
-  for (;;) {
-    const auto begin = text.find_first_not_of(kSeparators);
-    if (begin == std::string_view::npos) return found;
-    text.remove_prefix(begin);
-    const auto end = std::min(text.find_first_of(kSeparators), text.size());
-    found.push_back(text.substr(0, end));
-    text.remove_prefix(end);
-  }
-}
-
 std::vector<Check> all_checks() {
   std::vector<Check> all;
   for (const auto checks : {postfix_map_checks(), postfix_checks(), postfix_file_checks(),

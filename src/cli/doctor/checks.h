@@ -67,7 +67,4 @@ std::string drop_parameter(const PostfixFacts& postfix, std::string_view name);
 /// The command that gives an option of sealane.conf this value, whether the file has it or not.
 std::string set_option(const Facts& facts, std::string_view name, std::string_view value);
 
-/// The words between blanks, commas and the like, as Postfix splits lists.
-std::vector<std::string_view> list_words(std::string_view text);
-
 }  // namespace sealane::doctor

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/doctor/checks.h"
 #include "server/postfix_reply.h"
+#include "server/postfix_words.h"
 
 namespace sealane::doctor {
 namespace {
@@ -24,7 +25,7 @@ const PostfixFacts* doing_dane(const Facts& facts) {
 }
 
 bool has_word(std::string_view list, std::string_view word) {
-  const auto all = list_words(list);
+  const auto all = postfix_list(list);
   return std::find(all.begin(), all.end(), word) != all.end();
 }
 
@@ -212,7 +213,7 @@ bool allows(std::string_view value, std::string_view protocol) {
   std::replace(text.begin(), text.end(), ':', ' ');
   bool is_named = false;
   bool any_named = false;
-  for (const std::string_view word : list_words(text)) {
+  for (const std::string_view word : postfix_list(text)) {
     const std::string_view rest = word.substr(std::min<std::size_t>(2, word.size()));
     if (word.starts_with(">=") && wanted < rank_of(rest).value_or(0)) return false;
     if (word.starts_with("<=") && wanted > rank_of(rest).value_or(wanted)) return false;
