@@ -5,6 +5,46 @@
 #include <utility>
 
 namespace sealane {
+namespace {
+
+/// The other side has said something: our own network works.
+bool proves_connection(FetchProblem problem) {
+  switch (problem) {
+    case FetchProblem::tls:
+    case FetchProblem::status:
+    case FetchProblem::redirect:
+    case FetchProblem::media_type:
+    case FetchProblem::too_large:
+    case FetchProblem::protocol:
+      return true;
+    case FetchProblem::dns:
+    case FetchProblem::address:
+    case FetchProblem::connect:
+    case FetchProblem::timeout:
+    case FetchProblem::own:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool has_no_connection(const FetchFailure& failure) {
+  return failure.problem == FetchProblem::connect && !failure.unreachable.empty();
+}
+
+void NetworkHealth::note_failure(const std::string& domain, const FetchFailure& failure,
+                                 Steady now) {
+  if (has_no_connection(failure)) {
+    note_unreachable(domain, failure.unreachable, now);
+  } else if (proves_connection(failure.problem)) {
+    note_reached();
+  }
+}
+
+bool NetworkHealth::is_alone(const FetchFailure& failure, Steady now) const {
+  return has_no_connection(failure) && looks_broken(now);
+}
 
 void NetworkHealth::note_unreachable(const std::string& domain, std::vector<std::string> addresses,
                                      Steady now) {

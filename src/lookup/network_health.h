@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "lookup/policy_fetcher.h"
+
 namespace sealane {
 
 /// Fetches of this many domains at this many addresses failed to connect, and none succeeded …
@@ -17,16 +19,23 @@ inline constexpr std::size_t kUnreachableAddresses = 3;
 /// … within this time.
 inline constexpr std::chrono::minutes kHealthWindow{5};
 
+/// Addresses of the policy host were tried, and none let us connect.
+bool has_no_connection(const FetchFailure& failure);
+
 /// Values only; the lookup thread's.
 class NetworkHealth {
  public:
   using Steady = std::chrono::steady_clock::time_point;
 
+  /// A fetch failed: no connection came about, or the other side has said something.
+  void note_failure(const std::string& domain, const FetchFailure& failure, Steady now);
   /// A fetch to which no connection came about.
   void note_unreachable(const std::string& domain, std::vector<std::string> addresses, Steady now);
   /// A connection came about, whatever it was good for.
   void note_reached() { failures_.clear(); }
   bool looks_broken(Steady now) const;
+  /// No connection came about, nor to anybody else.
+  bool is_alone(const FetchFailure& failure, Steady now) const;
 
  private:
   struct Failure {

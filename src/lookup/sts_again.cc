@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "lookup/sts_txt.h"
+
 namespace sealane {
 namespace {
 
@@ -17,10 +19,7 @@ void note_fetched(StsEntry& entry, const FetchedBody& body, const Clock& clock) 
 
 void note_failure(StsEntry& entry, const FetchFailure& failure, const Clock& clock,
                   const NetworkHealth& health) {
-  const bool no_connection =
-      failure.problem == FetchProblem::connect && !failure.unreachable.empty();
-  const bool own = failure.problem == FetchProblem::own ||
-                   (no_connection && health.looks_broken(clock.steady()));
+  const bool own = failure.problem == FetchProblem::own || health.is_alone(failure, clock.steady());
   entry.apply_failure(failure.text, own, clock);
 }
 
@@ -29,14 +28,8 @@ void note_failure(StsEntry& entry, const FetchFailure& failure, const Clock& clo
 Task<StsSight> look_again(StsEntry entry, Domain domain, Resolver& resolver, PolicyFetcher& fetcher,
                           const Clock& clock, const NetworkHealth& health) {
   entry.fetching = false;  // whoever fetches for the original does not do it for the copy
-  DnsReply reply;
-  if (const auto owner = domain.below("_mta-sts")) {
-    DnsQuestion question{*owner, RrType::txt, domain.text(), true};
-    reply = co_await resolver.ask(std::move(question));
-  } else {
-    reply.status = DnsStatus::nxdomain;  // too long to exist
-    reply.ttl = std::chrono::hours{1};
-  }
+  auto asking = ask_sts_txt(resolver, domain, true);
+  DnsReply reply = co_await std::move(asking);
   entry.apply_txt(reply, clock);
   const bool fetches = entry.txt() == TxtState::valid || entry.has_stored();
   bool fetched = false;

@@ -12,10 +12,12 @@
 #include "lookup/network_health.h"
 #include "lookup/shared_policy.h"
 #include "lookup/sts_again.h"
+#include "lookup/sts_fetching.h"
 #include "lookup/sts_operator.h"
 #include "lookup/sts_saver.h"
 #include "lookup/sts_slots.h"
 #include "lookup/sts_troubles.h"
+#include "lookup/sts_txt.h"
 
 namespace sealane {
 namespace {
@@ -26,38 +28,6 @@ using SlotPtr = StsSlotPtr;
 
 /// For how long after the last question the daemon repeats a failing TXT lookup by itself.
 constexpr std::chrono::hours kRetryAfterQuestion{1};
-
-/// The other side has said something: our own network works.
-bool proves_connection(FetchProblem problem) {
-  switch (problem) {
-    case FetchProblem::tls:
-    case FetchProblem::status:
-    case FetchProblem::redirect:
-    case FetchProblem::media_type:
-    case FetchProblem::too_large:
-    case FetchProblem::protocol:
-      return true;
-    case FetchProblem::dns:
-    case FetchProblem::address:
-    case FetchProblem::connect:
-    case FetchProblem::timeout:
-    case FetchProblem::own:
-      return false;
-  }
-  return false;
-}
-
-/// Counts a fetch for as long as it runs.
-class Running {
- public:
-  explicit Running(std::size_t& count) : count_(count) { ++count_; }
-  ~Running() { --count_; }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
-
- private:
-  std::size_t& count_;
-};
 
 }  // namespace
 
@@ -74,6 +44,8 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
         report_(clock, events),
         saver_(lookup_, store),
         slots_(limits.max_domains, limits.max_octets),
+        fetching_(fetcher, store, clock, health_, saver_, report_, limits.store_wait,
+                  [this] { return shared_from_this(); }),
         operator_(slots_, saver_, troubles_, store, clock, operator_work()),
         started_(clock.steady()),
         wall_ahead_(clock.wall().time_since_epoch() - whole(started_)) {}
@@ -84,7 +56,7 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   Task<StsSight> look_again(Domain domain);
   Task<Refreshed> refresh(Domain domain);
   Task<> forget(Domain domain);
-  bool has_room_for_refresh() const;
+  bool has_room_for_refresh() const { return fetching_.has_room_for_refresh(); }
   void tick();
   void close();
   const StsCounters& counters() const { return report_.counters; }
@@ -103,16 +75,6 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   Task<> fly(SlotPtr slot);
   Task<> load(SlotPtr slot);
   Task<> look_at_txt(SlotPtr slot);
-  Task<> fetch_if_due(SlotPtr slot);
-  Task<> fetch(SlotPtr slot);
-  Task<> look_elsewhere(SlotPtr slot);
-  bool waits(Slot& slot) const;
-  Task<> fetch_here(SlotPtr slot, bool awaited);
-  Task<> accept(SlotPtr slot, FetchedBody body);
-  Task<bool> take_over(SlotPtr slot, StoredPolicy policy);
-  Task<> keep(SlotPtr slot, StsChange change, std::string old_id);
-  void refuse(const SlotPtr& slot, std::string_view type, const std::string& text);
-  void judge_failure(const SlotPtr& slot, const FetchFailure& failure);
   void save_later(const SlotPtr& slot) { saver_.save_later(slot, shared_from_this()); }
   std::optional<Steady> wanted_at(const Slot& slot) const;
   std::optional<Deadline> patience(const Slot& slot, Deadline began, Deadline deadline) const;
@@ -130,10 +92,9 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   NetworkHealth health_;
   StsSlots slots_;
   StsTroubles troubles_;
+  StsFetching fetching_;
   StsOperator operator_;
   std::multimap<Steady, std::string> agenda_;
-  std::size_t refreshing_ = 0;  ///< fetches that nobody waits for
-  std::size_t awaited_ = 0;     ///< fetches that somebody may wait for
   Steady started_;
   std::chrono::seconds wall_ahead_;  ///< wall clock minus steady clock
   bool closed_ = false;
@@ -189,7 +150,7 @@ Task<StsFinding> StsLookup::Impl::find_known(Domain domain) {
   const SlotPtr slot = slots_.asked(domain);
   co_await load(slot);
   if (slot->loaded && slot->entry.knows_nothing() && !slot->in_flight) {
-    co_await look_elsewhere(slot);
+    co_await fetching_.look_elsewhere(slot);
     slots_.recount(slot);
     schedule(slot);
   }
@@ -239,7 +200,7 @@ Task<> StsLookup::Impl::fly(SlotPtr slot) {
     co_await load(slot);
     if (slot->loaded) {
       co_await look_at_txt(slot);
-      co_await fetch_if_due(slot);
+      co_await fetching_.fetch_if_due(slot);
     }
   } catch (const std::exception& e) {
     slot->entry.fetching = false;
@@ -277,15 +238,8 @@ Task<> StsLookup::Impl::load(SlotPtr slot) {
 }
 
 Task<> StsLookup::Impl::look_at_txt(SlotPtr slot) {
-  const auto owner = slot->domain.below("_mta-sts");
-  DnsReply reply;
-  if (owner) {
-    DnsQuestion question{*owner, RrType::txt, slot->domain.text()};
-    reply = co_await resolver_.ask(std::move(question));
-  } else {
-    reply.status = DnsStatus::nxdomain;  // too long to exist
-    reply.ttl = std::chrono::hours{1};
-  }
+  auto asking = ask_sts_txt(resolver_, slot->domain);
+  const DnsReply reply = co_await std::move(asking);
   const ErrorStreak streak = slot->entry.memory().txt_errors;
   const bool asked_lately =
       slot->entry.memory().asked && clock_.wall() - *slot->entry.memory().asked < kAskedPrecision;
@@ -299,136 +253,6 @@ Task<> StsLookup::Impl::look_at_txt(SlotPtr slot) {
   if (txt_moved || asked_moved || slot->unsaved) save_later(slot);
   slot->txt_done = true;
   slot->changed.notify();
-}
-
-bool StsLookup::Impl::has_room_for_refresh() const {
-  return refreshing_ < kMaxRefreshes && awaited_ < kBusyFetches && !closed_;
-}
-
-/// A refresh that finds no room is left to the refresher, which comes back.
-Task<> StsLookup::Impl::fetch_if_due(SlotPtr slot) {
-  slot->outcome = Refreshed::not_due;
-  if (slot->entry.knows_nothing()) {
-    slot->entry.fetching = true;  // an answer waits for it
-    co_await look_elsewhere(slot);
-    slot->entry.fetching = false;
-  }
-  if (!slot->entry.wants_fetch(clock_) || closed_) co_return;
-  const bool awaited = slot->entry.fetch_matters(clock_) || slot->demanded;
-  if (!awaited && !has_room_for_refresh()) co_return;
-  const Running running(awaited ? awaited_ : refreshing_);
-  co_await fetch(slot);
-}
-
-/// What another node knows is no first contact that could be denied to us.
-Task<> StsLookup::Impl::look_elsewhere(SlotPtr slot) {
-  FetchPlan plan = slot->entry.fetch_plan(clock_);
-  Elsewhere other = co_await store_.elsewhere(slot->domain, std::move(plan));
-  // Something else may have taught us meanwhile.
-  const bool useful = other.policy && slot->entry.knows_nothing();
-  if (useful) co_await take_over(slot, std::move(*other.policy));
-}
-
-/// A lock that outlives its holder's fetch holds nobody up.
-bool StsLookup::Impl::waits(Slot& slot) const {
-  if (!slot.waits_since) slot.waits_since = clock_.steady();
-  return clock_.steady() - *slot.waits_since < kLockLife;
-}
-
-/// Here, unless another node has done it or is at it.  An operator who demands a fetch gets one.
-Task<> StsLookup::Impl::fetch(SlotPtr slot) {
-  slot->entry.fetching = true;
-  slot->changed.notify();
-  FetchPlan plan = slot->entry.fetch_plan(clock_);
-  const bool awaited = plan.awaited || slot->demanded;
-  bool settled = false;
-  if (!slot->demanded) {
-    Elsewhere other = co_await store_.elsewhere(slot->domain, std::move(plan));
-    settled = other.under_way && waits(*slot);
-    if (other.policy) settled = co_await take_over(slot, std::move(*other.policy));
-  }
-  if (!settled) co_await fetch_here(slot, awaited);
-  slot->entry.fetching = false;
-}
-
-Task<bool> StsLookup::Impl::take_over(SlotPtr slot, StoredPolicy policy) {
-  Result<StsPolicy> parsed = parse_sts_policy(policy.body);
-  if (!parsed) co_return false;
-  ++report_.counters.taken_over;
-  slot->waits_since.reset();
-  slot->outcome = Refreshed::good;
-  const auto& stored = slot->entry.memory().policy;
-  std::string old_id = stored ? stored->id : std::string();
-  StsChange change = slot->entry.apply_elsewhere(std::move(policy), std::move(*parsed), clock_);
-  co_await keep(slot, std::move(change), std::move(old_id));
-  co_return true;
-}
-
-Task<> StsLookup::Impl::fetch_here(SlotPtr slot, bool awaited) {
-  ++report_.counters.fetches;
-  slot->waits_since.reset();
-  if (!awaited) ++report_.counters.refreshes;
-  Fetched fetched = co_await fetcher_.fetch(slot->domain);
-  slot->unreachable_at.reset();
-  if (fetched) {
-    health_.note_reached();
-    co_await accept(slot, std::move(*fetched));
-  } else {
-    judge_failure(slot, fetched.error());
-  }
-}
-
-Task<> StsLookup::Impl::accept(SlotPtr slot, FetchedBody body) {
-  Result<StsPolicy> policy = parse_sts_policy(body.body);
-  if (!policy) {
-    refuse(slot, "sts-policy-invalid", "invalid policy: " + policy.error());
-    co_return;
-  }
-  slot->outcome = Refreshed::good;
-  const auto& stored = slot->entry.memory().policy;
-  std::string old_id = stored ? stored->id : std::string();
-  StsChange change = slot->entry.apply_fetched(body, std::move(*policy), clock_);
-  co_await keep(slot, std::move(change), std::move(old_id));
-}
-
-Task<> StsLookup::Impl::keep(SlotPtr slot, StsChange change, std::string old_id) {
-  const auto now = clock_.wall();
-  report_.fetched(*slot, change, old_id);
-  // The memory of first contact is durable before the first answer that relies on it.
-  slot->saving = true;
-  const std::string problem =
-      co_await saver_.save_now(slot, limits_.store_wait, shared_from_this());
-  slot->saving = false;
-  if (!problem.empty()) report_.not_durable(*slot, problem);
-  if (change.deleted) store_.taken_back(slot->domain, now);
-}
-
-void StsLookup::Impl::judge_failure(const SlotPtr& slot, const FetchFailure& failure) {
-  const auto now = clock_.steady();
-  const bool own = failure.problem == FetchProblem::own;
-  if (closed_) return;  // cut off by our own end: no verdict on anybody
-  const bool no_connection =
-      failure.problem == FetchProblem::connect && !failure.unreachable.empty();
-  if (no_connection) {
-    slot->unreachable_at = now;
-    health_.note_unreachable(slot->domain.text(), failure.unreachable, now);
-  } else if (proves_connection(failure.problem)) {
-    health_.note_reached();
-  }
-  const bool alone = no_connection && health_.looks_broken(now);
-  if (!own && !alone) return refuse(slot, tlsrpt_type(failure.problem), failure.text);
-  std::string cause = failure.text;
-  if (alone) cause += " (no policy host is reachable: is it our own network?)";
-  slot->outcome = Refreshed::own_fault;
-  report_.own_fault(*slot, cause);
-  [[maybe_unused]] const StsFailure none = slot->entry.apply_failure(cause, true, clock_);
-}
-
-void StsLookup::Impl::refuse(const SlotPtr& slot, std::string_view type, const std::string& text) {
-  slot->outcome = Refreshed::failed;
-  const StsFailure failure = slot->entry.apply_failure(text, false, clock_);
-  report_.failed(*slot, failure, type, text);
-  save_later(slot);
 }
 
 /// When the domain wants attention, asked for or not, before the refresher may come round.
@@ -481,10 +305,9 @@ void StsLookup::Impl::watch_wall_clock() {
 Task<StsView> StsLookup::Impl::view(Domain domain, bool ask_txt) {
   const auto self = shared_from_this();
   std::vector<std::string> records;
-  const auto owner = domain.below("_mta-sts");
-  if (ask_txt && owner) {
-    DnsQuestion question{*owner, RrType::txt, domain.text()};
-    DnsReply reply = co_await resolver_.ask(std::move(question));
+  if (ask_txt) {
+    auto asking = ask_sts_txt(resolver_, domain);
+    DnsReply reply = co_await std::move(asking);
     records = std::move(reply.txt);
   }
   const SlotPtr slot = slots_.find(domain.text());
@@ -529,6 +352,7 @@ Task<> StsLookup::Impl::forget(Domain domain) {
 
 void StsLookup::Impl::close() {
   closed_ = true;
+  fetching_.close();
   slots_.for_each([](Slot& slot) { slot.changed.notify(); });
 }
 
