@@ -24,7 +24,7 @@ namespace {
 constexpr const char* kUsage =
     "Usage: sealane VERB [ARGUMENT]...\n"
     "\n"
-    "  query KEY [--dialect NAME]\n"
+    "  query KEY [--dialect NAME] [--requiretls] [--tls-required-no]\n"
     "      what the daemon answers to a next-hop; exit 0 OK, 1 NOTFOUND, 3 TEMP\n"
     "  explain KEY [--dialect NAME] [--live]\n"
     "      why it answers so; --live: what new lookups find, and the difference\n"

@@ -11,7 +11,7 @@
 #include "cli/ask.h"
 #include "cli/explain_tree.h"
 #include "cli/verb_options.h"
-#include "server/postfix_reply.h"
+#include "server/mta_reply.h"
 
 namespace sealane {
 namespace json = boost::json;
@@ -30,7 +30,7 @@ std::string target_of(const std::string& key, const std::optional<std::string>& 
 /// "QUERY" is told as the dialect that it is.
 std::string dialect_told(const std::optional<std::string>& name) {
   if (!name) return std::string(name_of(Dialect::postfix));
-  const auto dialect = dialect_named(*name);
+  const auto dialect = dialect_called(*name);
   return dialect ? std::string(name_of(*dialect)) : *name;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cli/json_fields.h"
+#include "server/mta_reply.h"
 
 namespace sealane {
 namespace json = boost::json;
@@ -55,9 +56,11 @@ Tone tone_of_sts(std::string_view sts) {
   return sts == "S-FETCH" ? Tone::care : Tone::plain;
 }
 
-Tone tone_of_reply(std::string_view reply) {
-  if (reply.starts_with("TEMP")) return Tone::bad;
-  return reply.starts_with("OK") ? Tone::good : Tone::plain;
+Tone tone_of_reply(std::string_view dialect, std::string_view reply) {
+  const std::string_view status =
+      reply_status(dialect_called(dialect).value_or(Dialect::postfix), reply);
+  if (status == "TEMP") return Tone::bad;
+  return status == "OK" ? Tone::good : Tone::plain;
 }
 
 class Tree {
@@ -351,7 +354,8 @@ void Tree::answers(const json::object& look) {
     const bool is_decided = text_at(answer, "decided").empty();
     if (is_decided) holds += fmt::format(", row {}", told(text_at(answer, "row")));
     line(2, fmt::format("{:<{}}  {}  ({})", told(joined_at(answer, "names", ", ", kMaxShownItems)),
-                        width, paint_(tone_of_reply(reply), reply), holds));
+                        width, paint_(tone_of_reply(text_at(answer, "dialect"), reply), reply),
+                        holds));
     field(3, "then", reply_text(answer, "decided"));
     field(3, "would be", reply_text(object_at(answer, "would_be"), "reply"));
   }

@@ -18,19 +18,27 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::string_view kUsage =
-    "Usage: sealane query KEY [--dialect NAME] [--admin unix:PATH] [--json]\n";
+    "Usage: sealane query KEY [--dialect NAME] [--requiretls] [--tls-required-no]\n"
+    "                     [--admin unix:PATH] [--json]\n";
 
 }  // namespace
 
 int query_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
   VerbOptions options;
   std::optional<std::string> dialect;
-  const auto parsed = options.text("dialect", dialect).parse(args, 1, 1);
+  bool requiretls = false;
+  bool tls_required_no = false;
+  const auto parsed = options.text("dialect", dialect)
+                          .flag("requiretls", requiretls)
+                          .flag("tls-required-no", tls_required_no)
+                          .parse(args, 1, 1);
   if (!parsed) return wrong_usage(err, "query", parsed.error(), kUsage);
   AdminRequest request;
   request.target =
       fmt::format("/v1/query?key={}&dialect={}", percent_encoded(options.operands.front()),
                   percent_encoded(dialect.value_or("postfix")));
+  if (requiretls) request.target += "&requiretls=1";
+  if (tls_required_no) request.target += "&tls-required=no";
   const auto answer = ask_object(options.admin, request, err);
   if (!answer) return answer.error();
 

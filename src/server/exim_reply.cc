@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/exim_reply.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <unordered_set>
@@ -134,6 +136,11 @@ std::string exim_temporary(std::string_view reason) {
   std::string text(kHead);
   text += quotable(reason.substr(0, kMaxEximTemporary - kHead.size() - 1));
   return text + "\"";
+}
+
+std::string exim_line(std::string_view reply, bool is_temporary, std::chrono::seconds left) {
+  if (is_temporary) return std::string(reply);
+  return fmt::format("{} ttl={}", reply, std::max<std::int64_t>(left.count(), 0));
 }
 
 std::string exim_reply(const Decision& decision, std::string_view domain_text) {

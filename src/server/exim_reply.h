@@ -3,6 +3,7 @@
 // "Exim").
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -20,6 +21,10 @@ inline constexpr std::size_t kMaxEximTemporary = 600;
 /// without quotes, backslashes, dollar signs and braces.  `domain_text` goes before the reason of a
 /// temporary answer and may be anything.  What cannot be said is `level=temp`; never empty.  Pure.
 std::string exim_reply(const Decision& decision, std::string_view domain_text);
+
+/// The line as it is sent, without its end: with `ttl=…` last if the reply is not temporary.  A
+/// life that is over is 0.
+std::string exim_line(std::string_view reply, bool is_temporary, std::chrono::seconds left);
 
 /// `level=temp reason="…"`, for what is no decision at all: overload, the end, a request that is
 /// none.  Pure.

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/exim_server.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -155,10 +152,9 @@ Task<std::string> EximServer::answer(Connection& connection) {
     found = co_await std::move(asking);
   }
   if (!found) co_return exim_temporary("sealaned is shutting down");
-  if (found->temporary()) co_return found->reply;
-  const auto left =
-      std::chrono::duration_cast<std::chrono::seconds>(found->expires - clock_.steady()).count();
-  co_return fmt::format("{} ttl={}", found->reply, std::max<std::int64_t>(left, 0));
+  const auto left = found->expires - clock_.steady();
+  co_return exim_line(found->reply, found->temporary(),
+                      std::chrono::duration_cast<std::chrono::seconds>(left));
 }
 
 void EximServer::note_junk(std::string_view line) {

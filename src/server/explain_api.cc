@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/explain_api.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
 #include <boost/json.hpp>
 #include <utility>
 #include <variant>
 
 #include "base/text.h"
 #include "server/across.h"
-#include "server/postfix_reply.h"
+#include "server/mta_reply.h"
 
 namespace sealane {
 using std::chrono::seconds;
 
 namespace {
-
-const Verdict* verdict_of(const Look& look, Dialect dialect) {
-  const auto found =
-      std::find_if(look.verdicts.begin(), look.verdicts.end(),
-                   [dialect](const Verdict& verdict) { return verdict.dialect == dialect; });
-  return found == look.verdicts.end() ? nullptr : &*found;
-}
 
 /// The destination under which this dialect's answer is kept; nothing if the key names none.
 std::optional<NextHop> next_hop_of(const Explanation& explanation, Dialect dialect) {
@@ -33,59 +22,29 @@ std::optional<NextHop> next_hop_of(const Explanation& explanation, Dialect diale
   return std::nullopt;
 }
 
-ExplainedAnswer decided(const DialectWords& words, const Verdict& verdict,
-                        const Explanation& explanation) {
-  const std::optional<NextHop> next_hop = next_hop_of(explanation, words.dialect);
+ExplainedAnswer decided(const Verdict& verdict, const Explanation& explanation) {
+  const Dialect dialect = verdict.dialect;
+  const std::optional<NextHop> next_hop = next_hop_of(explanation, dialect);
   const std::string text = next_hop ? next_hop->text() : explanation.key;
   ExplainedAnswer answer;
-  answer.names = words.names;
+  answer.names = dialect_names(dialect);
   answer.verdict = verdict;
-  answer.reply = words.format(verdict.decision, words.dialect, text);
+  answer.reply = mta_reply(verdict.decision, dialect, text);
   answer.ttl = verdict.decision.ttl;
   if (verdict.unobserved) {
-    answer.unobserved = words.format(*verdict.unobserved, words.dialect, text);
+    answer.unobserved = mta_reply(*verdict.unobserved, dialect, text);
   }
   if (verdict.without_policy) {
-    answer.at_expiry = words.format(*verdict.without_policy, words.dialect, text);
+    answer.at_expiry = mta_reply(*verdict.without_policy, dialect, text);
   }
   return answer;
 }
 
 }  // namespace
 
-std::vector<DialectWords> dialect_words() {
-  std::vector<DialectWords> all;
-  for (const Dialect dialect : kDialects) {
-    std::vector<std::string> names = map_names(dialect);
-    if (!names.empty()) all.push_back({dialect, std::move(names), postfix_reply});
-  }
-  return all;
-}
-
 ExplainApi::ExplainApi(boost::asio::any_io_executor lookup, Explain explain,
-                       const AnswerCache& cache, const Clock& clock,
-                       std::vector<DialectWords> words)
-    : lookup_(std::move(lookup)),
-      explain_(std::move(explain)),
-      cache_(cache),
-      clock_(clock),
-      words_(std::move(words)) {}
-
-std::optional<Dialect> ExplainApi::named(std::string_view name) const {
-  for (const DialectWords& words : words_) {
-    const auto& names = words.names;
-    if (std::find(names.begin(), names.end(), name) != names.end()) return words.dialect;
-  }
-  return std::nullopt;
-}
-
-std::string ExplainApi::known_names() const {
-  std::vector<std::string> names;
-  for (const DialectWords& words : words_) {
-    names.insert(names.end(), words.names.begin(), words.names.end());
-  }
-  return fmt::format("{}", fmt::join(names, ", "));
-}
+                       const AnswerCache& cache, const Clock& clock)
+    : lookup_(std::move(lookup)), explain_(std::move(explain)), cache_(cache), clock_(clock) {}
 
 Task<std::string> ExplainApi::explain(std::string key, std::optional<Dialect> only, bool live) {
   auto explaining = across(lookup_, explain_(std::move(key), live));
@@ -103,12 +62,11 @@ Task<std::string> ExplainApi::explain(std::string key, std::optional<Dialect> on
 std::vector<ExplainedAnswer> ExplainApi::known_answers(const Explanation& explanation,
                                                        std::optional<Dialect> only) const {
   std::vector<ExplainedAnswer> answers;
-  for (const DialectWords& words : words_) {
-    const Verdict* verdict = verdict_of(explanation.known, words.dialect);
-    if (verdict == nullptr || (only && *only != words.dialect)) continue;
-    ExplainedAnswer answer = decided(words, *verdict, explanation);
-    const std::optional<NextHop> next_hop = next_hop_of(explanation, words.dialect);
-    const AnswerPtr kept = next_hop ? cache_.kept(words.dialect, *next_hop) : nullptr;
+  for (const Verdict& verdict : explanation.known.verdicts) {
+    if (only && *only != verdict.dialect) continue;
+    ExplainedAnswer answer = decided(verdict, explanation);
+    const std::optional<NextHop> next_hop = next_hop_of(explanation, verdict.dialect);
+    const AnswerPtr kept = next_hop ? cache_.kept(verdict.dialect, *next_hop) : nullptr;
     if (kept) {
       if (kept->reply != answer.reply) answer.decided = std::move(answer.reply);
       answer.reply = kept->reply;
@@ -123,10 +81,9 @@ std::vector<ExplainedAnswer> ExplainApi::known_answers(const Explanation& explan
 std::vector<ExplainedAnswer> ExplainApi::live_answers(const Explanation& explanation,
                                                       std::optional<Dialect> only) const {
   std::vector<ExplainedAnswer> answers;
-  for (const DialectWords& words : words_) {
-    const Verdict* verdict = verdict_of(*explanation.live, words.dialect);
-    if (verdict == nullptr || (only && *only != words.dialect)) continue;
-    answers.push_back(decided(words, *verdict, explanation));
+  for (const Verdict& verdict : explanation.live->verdicts) {
+    if (only && *only != verdict.dialect) continue;
+    answers.push_back(decided(verdict, explanation));
   }
   return answers;
 }
@@ -136,9 +93,9 @@ namespace {
 Task<HttpResponse> respond(std::shared_ptr<ExplainApi> api, HttpRequest request) {
   std::optional<Dialect> only;
   if (request.parameters.contains("dialect")) {
-    only = api->named(request.parameter("dialect"));
+    only = dialect_called(request.parameter("dialect"));
     if (!only) {
-      co_return HttpResponse::error(400, "unknown dialect; there are " + api->known_names());
+      co_return HttpResponse::error(400, "unknown dialect; there are " + known_dialects());
     }
   }
   const std::string_view live = request.parameter("live");

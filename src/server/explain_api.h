@@ -20,16 +20,6 @@
 
 namespace sealane {
 
-/// How one dialect is asked for, and the words of its answers.
-struct DialectWords {
-  Dialect dialect;
-  std::vector<std::string> names;  ///< the dialect's own first
-  AnswerCache::Format format;
-};
-
-/// Of every dialect that is served, in the order of kDialects.
-std::vector<DialectWords> dialect_words();
-
 /// Lives on the serving thread; must outlive the last handler of its executor.
 class ExplainApi {
  public:
@@ -37,12 +27,7 @@ class ExplainApi {
   using Explain = std::function<Task<Explanation>(std::string key, bool live)>;
 
   ExplainApi(boost::asio::any_io_executor lookup, Explain explain, const AnswerCache& cache,
-             const Clock& clock, std::vector<DialectWords> words = dialect_words());
-
-  /// The dialect that is asked for by this name.
-  std::optional<Dialect> named(std::string_view name) const;
-  /// "postfix, QUERY, …"
-  std::string known_names() const;
+             const Clock& clock);
 
   /// The explanation as JSON, printable ASCII.  `only`: with the answer of this dialect alone.
   /// Ends within the budget of a lookup.
@@ -58,7 +43,6 @@ class ExplainApi {
   Explain explain_;
   const AnswerCache& cache_;
   const Clock& clock_;
-  const std::vector<DialectWords> words_;
 };
 
 /// `GET /v1/explain/KEY`.

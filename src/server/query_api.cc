@@ -5,15 +5,34 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "base/result.h"
 #include "base/text.h"
 #include "policy/next_hop.h"
-#include "server/postfix_reply.h"
+#include "server/exim_reply.h"
+#include "server/mta_reply.h"
 
 namespace sealane {
 namespace json = boost::json;
+using namespace std::string_literals;
 namespace {
 
-std::string_view first_word(std::string_view reply) { return reply.substr(0, reply.find(' ')); }
+/// What is known of the message; the text says what is wrong with the parameters.
+Result<RequestFlags> flags_of(const HttpRequest& request, Dialect dialect) {
+  const std::string_view requiretls = request.parameter("requiretls");
+  const std::string_view tls_required = request.parameter("tls-required");
+  if (!requiretls.empty() && requiretls != "1") return tl::unexpected("requiretls is 1"s);
+  if (!tls_required.empty() && tls_required != "no") return tl::unexpected("tls-required is no"s);
+  const RequestFlags flags{!requiretls.empty(), !tls_required.empty()};
+  const bool fits = flags == RequestFlags{} || dialect == Dialect::exim;
+  if (!fits) return tl::unexpected("only Exim tells of a message: dialect=exim"s);
+  return flags;
+}
+
+/// The octets that the MTA gets.
+std::string sent(const Answer& answer, Dialect dialect, std::chrono::seconds left) {
+  if (dialect != Dialect::exim) return answer.reply;
+  return exim_line(answer.reply, answer.temporary(), left);
+}
 
 Task<HttpResponse> query(AnswerCache& cache, const Clock& clock, HttpRequest request) {
   if (!request.parameters.contains("key")) {
@@ -21,24 +40,27 @@ Task<HttpResponse> query(AnswerCache& cache, const Clock& clock, HttpRequest req
   }
   const bool has_dialect = request.parameters.contains("dialect");
   const std::string dialect_name(has_dialect ? request.parameter("dialect") : "postfix");
-  const std::optional<Dialect> dialect = dialect_named(dialect_name);
+  const std::optional<Dialect> dialect = dialect_called(dialect_name);
   if (!dialect) {
-    co_return HttpResponse::error(400, "unknown dialect; there are " + known_map_names());
+    co_return HttpResponse::error(400, "unknown dialect; there are " + known_dialects());
   }
+  const Result<RequestFlags> flags = flags_of(request, *dialect);
+  if (!flags) co_return HttpResponse::error(400, flags.error());
   PolicyQuestion question;
   question.key = std::string(request.parameter("key"));
   question.dialect = *dialect;
+  question.flags = *flags;
   const std::string key = question.key;
 
   auto asking = cache.ask(std::move(question));
   const AnswerPtr answer = co_await std::move(asking);
   if (!answer) co_return HttpResponse::error(503, "shutting down");
-  const auto left = answer->expires - clock.steady();
-  const auto ttl = std::chrono::duration_cast<std::chrono::seconds>(left);
+  const auto ttl =
+      std::chrono::duration_cast<std::chrono::seconds>(answer->expires - clock.steady());
   json::object found{{"key", shown_key(key)},
                      {"dialect", name_of(*dialect)},
-                     {"status", first_word(answer->reply)},
-                     {"reply", answer->reply},
+                     {"status", reply_status(*dialect, answer->reply)},
+                     {"reply", sent(*answer, *dialect, ttl)},
                      {"action", name_of(answer->action)},
                      {"ttl", std::max<std::int64_t>(0, ttl.count())}};
   if (answer->temporary()) found["reason"] = answer->reason;
@@ -58,7 +80,7 @@ void add_query_route(HttpServer& server, AnswerCache& cache, const Clock& clock)
   HttpRoute route;
   route.method = "GET";
   route.pattern = "/v1/query";
-  route.parameters = {"key", "dialect"};
+  route.parameters = {"key", "dialect", "requiretls", "tls-required"};
   route.handler = [&cache, &clock](HttpRequest request) {
     return query(cache, clock, std::move(request));
   };

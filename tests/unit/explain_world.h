@@ -13,7 +13,7 @@
 #include "policy/override_file.h"
 #include "server/answer_cache.h"
 #include "server/explain_api.h"
-#include "server/postfix_reply.h"
+#include "server/mta_reply.h"
 
 namespace sealane {
 
@@ -49,8 +49,8 @@ struct ExplainWorld {
     finder = std::make_unique<PolicyFinder>(*dane, *sts, overrides, settings);
     cache = std::make_unique<AnswerCache>(
         io.get_executor(), io.get_executor(),
-        [this](PolicyQuestion question) { return finder->find(std::move(question)); },
-        postfix_reply, clock);
+        [this](PolicyQuestion question) { return finder->find(std::move(question)); }, mta_reply,
+        clock);
     api = std::make_unique<ExplainApi>(
         io.get_executor(),
         [this](std::string key, bool live) { return finder->explain(std::move(key), live); },

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Inside the lab: explanations over the admin socket, against the socketmap, and octet by octet.
+"""Inside the lab: explanations over the admin socket, against what MTAs get, and octet by octet.
 
-  explain.py agree ADMIN MAP [--live]   every key of the table in every dialect: a line a deviation
-  explain.py harmless FILE              nothing a terminal might obey or turn round is in FILE
-  explain.py in-colour FILE             the same, but for colours, of which there must be some
-  explain.py terminal FILE CMD...       runs CMD on a terminal of its own, which FILE records
+  explain.py agree ADMIN MAP EXIM [--live]   every key of the table in every dialect: a line a deviation
+  explain.py harmless FILE                   nothing a terminal might obey or turn round is in FILE
+  explain.py in-colour FILE                  the same, but for colours, of which there must be some
+  explain.py terminal FILE CMD...            runs CMD on a terminal of its own, which FILE records
 """
 
 import http.client
@@ -22,6 +22,7 @@ from urllib.parse import quote
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.environ["LAB_DIR"])
 
+import exim_line  # noqa: E402
 import oracle_world  # noqa: E402
 import socketmap  # noqa: E402
 import table as tables  # noqa: E402
@@ -30,6 +31,8 @@ AT_ONCE = 12     # fewer than the second looks that the daemon allows at a time
 TRIES = 8        # until both say the same: a first contact may be under way
 AGAIN = 3.0      # seconds between
 PATIENCE = 70.0  # of one explanation
+DIALECTS = {"postfix", "postfix-tlsrpt", "postfix-pins", "requiretls", "sts", "exim"}
+TTL = re.compile(r" ttl=\d+$")
 COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 HARMLESS = re.compile(rb"[\n\x20-\x7e]*")
 
@@ -70,10 +73,19 @@ def live_may_differ(explanation, never_ends):
     return never_ends and explanation["live"]["sts"] is None
 
 
-def deviations(admin, address, key, live, never_ends):
+def answered(addresses, dialect, key):
+    """What the MTA gets.  How long Exim's line holds is told beside it in an explanation."""
+    if dialect != "exim":
+        return socketmap.ask(addresses["map"], dialect, key)
+    return TTL.sub("", exim_line.ask(addresses["exim"], "exim " + key).rstrip("\n"))
+
+
+def deviations(admin, addresses, key, live, never_ends):
     explanation = explain(admin, key, live)
+    if set(replies(explanation["known"])) != DIALECTS:
+        yield f"{key}: the dialects are {list(replies(explanation['known']))}"
     for dialect, reply in replies(explanation["known"]).items():
-        got = socketmap.ask(address, dialect, key)
+        got = answered(addresses, dialect, key)
         if got != reply:
             yield f"{key} ({dialect}): '{reply}' explained, '{got}' answered"
     if not live or explanation["next_hop"] is None:
@@ -87,11 +99,11 @@ def deviations(admin, address, key, live, never_ends):
                 yield f"{key} ({dialect}): '{known}' known, '{reply}' live"
 
 
-def judge(admin, address, key, live, never_ends):
+def judge(admin, addresses, key, live, never_ends):
     complaints = []
     for _ in range(TRIES):
         try:
-            complaints = list(deviations(admin, address, key, live, never_ends))
+            complaints = list(deviations(admin, addresses, key, live, never_ends))
         except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
             complaints = [f"{key}: {error!r}"]
         if not complaints:
@@ -108,9 +120,9 @@ def keys_of(table):
     yield from ((key, False) for key in (".", "[127.0.0.1]", "\u202e\x1b[2J", "x" * 300))
 
 
-def agree(admin, address, live):
+def agree(admin, addresses, live):
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(lambda k: judge(admin, address, k[0], live, k[1]),
+        results = list(pool.map(lambda k: judge(admin, addresses, k[0], live, k[1]),
                                 keys_of(tables.load())))
     for line in (line for complaints in results for line in complaints):
         print(repr(line))
@@ -144,7 +156,7 @@ def terminal(path, command):
 
 def main(verb, *words):
     if verb == "agree":
-        return agree(words[0], words[1], "--live" in words)
+        return agree(words[0], {"map": words[1], "exim": words[2]}, "--live" in words)
     if verb == "terminal":
         return terminal(words[0], words[1:])
     return harmless(words[0], verb == "in-colour")

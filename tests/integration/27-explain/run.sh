@@ -12,8 +12,8 @@ explain() { "$SEALANE" explain "$1" --admin "unix:$ADMIN" "${@:2}" > "$OUT" 2> "
 says() { grep -qE -- "$1" "$OUT"; }
 
 start_daemon
-ok "explained before anybody asked: explanations and answers agree" tool agree "$ADMIN" "$MAP"
-ok "looked up again: explanations and answers agree" tool agree "$ADMIN" "$MAP" --live
+ok "explained before anybody asked: explanations and answers agree" tool agree "$ADMIN" "$MAP" "$EXIM"
+ok "looked up again: explanations and answers agree" tool agree "$ADMIN" "$MAP" "$EXIM" --live
 
 # ---- one question, one command
 
@@ -28,6 +28,9 @@ explain sts-good.unsigned
 ok "what follows the policy's end is told" says '^    at expiry +row 6: NOTFOUND, if no fetch'
 explain dane-good.test --dialect requiretls
 ok "one dialect alone" says 'for requiretls'
+explain dane-good.test --dialect exim
+ok "Exim's answer alone" says '^    exim +level=dane  \('
+explain dane-good.test --dialect requiretls
 fails "the other dialects are shown beside the one that was asked for" says '^    postfix, QUERY'
 explain dane-good.test --json
 ok "JSON can be had" python3 -m json.tool "$OUT" "$OUT.json"

@@ -119,6 +119,9 @@ TEST_CASE("wrong usage of query ends with 2 and the usage") {
     CHECK(contains(wrong.err, "Usage: sealane query KEY"));
     CHECK(wrong.out.empty());
   }
+  const Outcome flags = query({"a.test", "--requiretls", "--admin", house.address()});
+  CHECK(flags.status == 2);
+  CHECK(contains(flags.err, "only Exim"));
   const Outcome dialect = query({"a.test", "--dialect", "qmail", "--admin", house.address()});
   CHECK(dialect.status == 2);
   CHECK(contains(dialect.err, "there are postfix"));

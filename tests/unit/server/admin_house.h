@@ -18,7 +18,7 @@
 #include "server/fake_finder.h"
 #include "server/http_client.h"
 #include "server/http_server.h"
-#include "server/postfix_reply.h"
+#include "server/mta_reply.h"
 #include "server/temp_dir.h"
 
 namespace sealane {
@@ -28,8 +28,8 @@ class AdminHouse {
   AdminHouse()
       : cache_(
             io_.get_executor(), io_.get_executor(),
-            [this](PolicyQuestion question) { return finder.find(std::move(question)); },
-            postfix_reply, clock),
+            [this](PolicyQuestion question) { return finder.find(std::move(question)); }, mta_reply,
+            clock),
         socketmap_(io_.get_executor(), cache_),
         events_(io_.get_executor(), store, nullptr),
         dane_watch_(io_.get_executor(), store, clock, events_),

@@ -38,15 +38,13 @@ TEST_CASE("every dialect's reply is the one that the cache hands out") {
   House house;
   for (const char* key : {"a.test", "[mx.a.test]", "a.test:587", ".a.test", "nobody.test"}) {
     const json::object explained = house.explain(key, true);
-    for (const DialectWords& words : dialect_words()) {
-      CAPTURE(words.names.front());
-      const std::string reply = house.ask(key, words.dialect);
-      CHECK(
-          text(answer_of(explained.at("known").as_object(), name_of(words.dialect)).at("reply")) ==
-          reply);
-      const json::object later = house.explain(key);
-      CHECK(text(answer_of(later.at("known").as_object(), name_of(words.dialect)).at("reply")) ==
+    for (const Dialect dialect : kDialects) {
+      CAPTURE(name_of(dialect));
+      const std::string reply = house.ask(key, dialect);
+      CHECK(text(answer_of(explained.at("known").as_object(), name_of(dialect)).at("reply")) ==
             reply);
+      const json::object later = house.explain(key);
+      CHECK(text(answer_of(later.at("known").as_object(), name_of(dialect)).at("reply")) == reply);
     }
   }
 }
@@ -84,18 +82,21 @@ TEST_CASE("one dialect alone can be asked for") {
   const json::array& answers = explained.at("known").at("answers").as_array();
   REQUIRE(answers.size() == 1);
   CHECK(text(answers.front().at("reply")) == "OK enforce");
-  CHECK(house.api->named("QUERYwithTLSRPT") == Dialect::postfix_tlsrpt);
-  CHECK_FALSE(house.api->named("qmail").has_value());
+  CHECK(dialect_called("QUERYwithTLSRPT") == Dialect::postfix_tlsrpt);
+  CHECK(dialect_called("exim") == Dialect::exim);
+  CHECK_FALSE(dialect_called("qmail").has_value());
 }
 
 TEST_CASE("the names of a dialect begin with its own") {
   House house;
   const json::object explained = house.explain("a.test");
   const json::array& answers = explained.at("known").at("answers").as_array();
-  REQUIRE(answers.size() == 5);
+  REQUIRE(answers.size() == 6);
   CHECK(json::serialize(answers[0].at("names")) == R"(["postfix","QUERY"])");
   CHECK(json::serialize(answers[1].at("names")) == R"(["postfix-tlsrpt","QUERYwithTLSRPT"])");
   CHECK(json::serialize(answers[4].at("names")) == R"(["sts"])");
+  CHECK(json::serialize(answers[5].at("names")) == R"(["exim"])");
+  CHECK(text(answers[5].at("reply")) == "level=dane");
 }
 
 TEST_CASE("a live look tells what is different, and nothing if nothing is") {

@@ -28,6 +28,37 @@ TEST_CASE("a query without a dialect is one of Postfix, and none is NOTFOUND wit
   CHECK(reply.member("reply") == "NOTFOUND ");
 }
 
+TEST_CASE("Exim's line is shown as it is sent, and its status is told in the same words") {
+  const AdminHouse house;
+  const HttpReply dane = house.get("/v1/query?key=a.test&dialect=exim");
+  CHECK(dane.member("dialect") == "exim");
+  CHECK(dane.member("status") == "OK");
+  CHECK(dane.member("reply") == "level=dane ttl=120");
+  CHECK(house.get("/v1/query?key=b.test&dialect=exim").member("status") == "NOTFOUND");
+  const HttpReply down = house.get("/v1/query?key=down.test&dialect=exim");
+  CHECK(down.member("status") == "TEMP");
+  CHECK(down.member("reply") == "level=temp reason=\"down.test: resolver down\"");
+}
+
+TEST_CASE("what is known of a message can be told for Exim, and for nobody else") {
+  AdminHouse house;
+  const auto asked = [&] {
+    RequestFlags flags;
+    house.inside([&] { flags = house.finder.asked.back().flags; });
+    return flags;
+  };
+  const std::string exim = "/v1/query?key=a.test&dialect=exim";
+  CHECK(house.get(exim + "&requiretls=1&tls-required=no").status == 200);
+  CHECK(asked() == RequestFlags{true, true});
+  CHECK(house.get(exim + "&tls-required=no").status == 200);
+  CHECK(asked() == RequestFlags{false, true});
+  CHECK(house.get(exim + "&requiretls=0").status == 400);
+  CHECK(house.get(exim + "&tls-required=yes").status == 400);
+  const HttpReply refused = house.get("/v1/query?key=a.test&requiretls=1");
+  CHECK(refused.status == 400);
+  CHECK(refused.member("error").find("dialect=exim") != std::string::npos);
+}
+
 TEST_CASE("a temporary answer has its reason") {
   const AdminHouse house;
   const HttpReply reply = house.get("/v1/query?key=down.test");
