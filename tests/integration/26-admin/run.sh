@@ -16,6 +16,12 @@ fetches() { grep -c "\"domain\": \"$1\"" "$LAB_STATE/https.log"; }
 start_daemon
 is "the socket is for root alone" "srw------- root" "$(stat -c '%A %U' "$ADMIN")"
 
+# Every path is in the manual, and every one of the manual is there: the daemon tells its own.
+is "the manual has the paths that there are" \
+  "$(api / | grep -oE '/v1/[a-z/*]+' | sort)" \
+  "$(grep -oE '^\.It Li (GET|POST|DELETE) Pa /v1/[A-Za-z/]+' "$HERE/../../man/sealane-api.7" |
+    sed -E 's/.* //; s/(DOMAIN|KEY)/*/' | sort -u)"
+
 # ---- warm, list, show, stats
 
 cat > "$LAB_STATE/domains" << 'END'
