@@ -17,6 +17,12 @@ dev_bench() {
         [ $what = run ] || fail "bench store: no --quick"
         options+=(--quick)
         ;;
+      --only)
+        [ $what = run ] || fail "bench store: no --only"
+        [ $# -gt 1 ] || fail "bench: --only needs a part: hits, flood, cold"
+        options+=(--only "$2")
+        shift
+        ;;
       --json)
         [ $# -gt 1 ] || fail "bench: --json needs a file"
         options+=(--json "$(from_caller "$2")")

@@ -28,6 +28,7 @@
 #include "adapters/https/https_fetcher.h"
 #include "adapters/system_clock.h"
 #include "base/log.h"
+#include "base/scheduling.h"
 #include "daemon_admin.h"
 #include "daemon_front_ends.h"
 #include "daemon_options.h"
@@ -229,10 +230,11 @@ void Daemon::Impl::run() {
   if (shared_store_) shared_store_->start();
   spawn_detached(lookup_.get_executor(), pulse(), "pulse");
   std::thread lookup_thread([this] {
-    ::setpriority(PRIO_PROCESS, 0, kLookupNiceness);  // Linux: of the calling thread
+    step_behind(kLookupNiceness);
     lookup_.run();
   });
 
+  ask_for_short_slices();  // this thread serves
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   await_signal();
   cache_->start();

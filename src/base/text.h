@@ -2,6 +2,7 @@
 // Small text tools.  Everything here is pure, ASCII only and free of locales.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -34,9 +35,14 @@ std::string_view trim(std::string_view text, std::string_view blanks = " \t");
 
 /// Splits at every `separator`; N separators give N+1 pieces, which may be empty.
 std::vector<std::string_view> split(std::string_view text, char separator);
+/// The parts of a temporary would outlive it.
+template <std::same_as<std::string> Temporary>
+std::vector<std::string_view> split(Temporary&& text, char separator) = delete;
 
 /// Splits at runs of blanks and tabs; there are no empty pieces.
 std::vector<std::string_view> words(std::string_view text);
+template <std::same_as<std::string> Temporary>
+std::vector<std::string_view> words(Temporary&& text) = delete;
 
 /// A decimal number of digits only (no sign, no blanks) that is at most `max`.
 std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t max);

@@ -33,7 +33,8 @@ void read_option(std::string_view line, Parameters& options) {
 
 std::string complaint_in(const ChildOutput& output) {
   std::string text;
-  for (const std::string_view line : split(output.err + output.out, '\n')) {
+  const std::string said = output.err + output.out;
+  for (const std::string_view line : split(said, '\n')) {
     const std::string_view trimmed = trim(line);
     if (!trimmed.empty()) text = trimmed;
   }
