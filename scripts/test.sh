@@ -260,11 +260,12 @@ stages_tsan() {
   launcher=()
 }
 
+# Sees the tree as clang builds it for the sanitizers.
 stage_tidy() {
   local files
   mapfile -t -d '' files < <(tracked 'src/*.cc')
   printf '%s\0' "${files[@]}" |
-    xargs -0 -n 1 -P "$(nproc)" clang-tidy -p build-clang --quiet --warnings-as-errors='*'
+    xargs -0 -n 1 -P "$(nproc)" clang-tidy -p build-asan --quiet --warnings-as-errors='*'
   say "${#files[@]} sources"
 }
 
@@ -289,12 +290,11 @@ dev_test() {
   stage lab - stage_lab
   stage run build stage_run
   stage integration build stage_integration build ${all:+--slow}
-  if [ -n "$all" ]; then
-    CXX=clang++ stage build-clang - stage_build build-clang
-    stage tidy build-clang stage_tidy
-  fi
   [ -z "$asan" ] || stages_asan
-  [ -z "$all" ] || stages_tsan
+  if [ -n "$all" ]; then
+    stage tidy build-asan stage_tidy
+    stages_tsan
+  fi
 
   printf '\n'
   printf '   %s\n' "${stage_lines[@]}"
