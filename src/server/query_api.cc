@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/query_api.h"
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <utility>
 
 #include "base/text.h"
 #include "policy/next_hop.h"
+#include "server/policy_json.h"
 #include "server/postfix_reply.h"
 
 namespace sealane {
@@ -33,14 +33,12 @@ Task<HttpResponse> query(AnswerCache& cache, const Clock& clock, HttpRequest req
   auto asking = cache.ask(std::move(question));
   const AnswerPtr answer = co_await std::move(asking);
   if (!answer) co_return HttpResponse::error(503, "shutting down");
-  const auto left = answer->expires - clock.steady();
-  const auto ttl = std::chrono::duration_cast<std::chrono::seconds>(left);
   json::object found{{"key", shown_key(key)},
                      {"dialect", name_of(*dialect)},
                      {"status", first_word(answer->reply)},
                      {"reply", answer->reply},
                      {"action", name_of(answer->action)},
-                     {"ttl", std::max<std::int64_t>(0, ttl.count())}};
+                     {"ttl", time_left(*answer, clock.steady()).count()}};
   if (answer->temporary()) found["reason"] = answer->reason;
   HttpResponse response;
   response.body = json::serialize(found);
