@@ -154,7 +154,8 @@ void HttpServer::take(Socket socket) {
 
 bool HttpServer::has_room(const Connection& newcomer) const {
   if (connections_.size() >= limits_.connections) return false;
-  if (!newcomer.client) return true;
+  // On TCP, who has gone already has no address.
+  if (!newcomer.client) return newcomer.peer.has_value();
   const auto of_client = std::count_if(
       connections_.begin(), connections_.end(),
       [&newcomer](const ConnectionPtr& other) { return other->client == newcomer.client; });

@@ -81,7 +81,9 @@ burst() {  # burst ADDRESS COUNT: each status, and how often
   curl -sS --interface "$1" -w '%{http_code}\n' "${urls[@]}" 2> "$LAB_STATE/burst.err" |
     sort | uniq -c | tr -s ' \n' ' '
 }
-like "a burst is cut" '^ (5|6)[0-9] 200 [1-9][0-9] 429 ?$' "$(burst 127.0.0.77 120)"
+read -r served _ refused code < <(burst 127.0.0.77 200)
+is "a burst is cut" 429 "${code:-}"
+ok "after what was saved up ($served served, $refused refused)" [ "$served" -ge 50 ]
 is "somebody else meanwhile" 200 "$(http /v1/policy/dane-good.test --interface 127.0.0.79)"
 sleep 2
 is "later" 200 "$(http /v1/policy/dane-good.test --interface 127.0.0.77)"
@@ -95,7 +97,7 @@ is "somebody else is served" 200 "$(http /v1/policy/dane-good.test)"
 wait $slow
 read -r places seconds < <(tail -n 1 "$LAB_STATE/slow")
 is "no more places than its share" 64 "$places"
-ok "for no longer than a request may take ($seconds s)" [ "$seconds" -le 13 ]
+ok "for no longer than a request may take ($seconds s)" [ "$seconds" -le 20 ]
 
 # ---- the export: all enforced domains of the lab, as the socketmap answers them
 mapfile -t domains < <(cd "$LAB_DIR" && python3 -B -c '
@@ -155,16 +157,18 @@ END
 
 # ---- overrides, and what cannot be found out
 echo 'sts-v6.unsigned sts=off reason="they know"' > "$OVERRIDES"
-break_dns sts-wildcard.unsigned MX servfail
+break_dns time-id.unsigned MX servfail   # of the TTLs of the table the least
 ok "a reload" reload
+becomes "a name fails" 30 time-id.unsigned '^TEMP .*MX lookup'
 sealane export --format postfix-texthash > "$LAB_STATE/out.table"
 is "an export with a name that fails" 0 $?
 like "what an override takes away has no line" $'\n# sts-v6.unsigned: nothing is demanded now' \
   "$(cat "$LAB_STATE/out.table")"
-like "what fails has its policy, and the reason" \
-  $'\n# sts-wildcard.unsigned: by its policy alone, since: [^\n]*MX lookup[^\n]*\nsts-wildcard.unsigned\tsecure match=.sts-wildcard.unsigned ' \
-  "$(cat "$LAB_STATE/out.table")"
-mend_dns sts-wildcard.unsigned MX
+like "what fails says why" '^# time-id.unsigned: by its policy alone, since: .*MX lookup' \
+  "$(grep '^# time-id' "$LAB_STATE/out.table")"
+is "what fails has its policy" "secure match=mx.time-id.unsigned servername=hostname" \
+  "$(sed -n 's/^time-id.unsigned\t//p' "$LAB_STATE/out.table")"
+mend_dns time-id.unsigned MX
 : > "$OVERRIDES"
 ok "a reload" reload
 

@@ -29,7 +29,7 @@ def main(source, port, count):
                for _ in range(count)]
     for client in clients:
         client.send(b"GET /v1/policy/")
-    time.sleep(1)
+    time.sleep(2)
     begin, clients = time.monotonic(), [client for client in clients if not dead(client)]
     places = len(clients)
     print("placed", flush=True)
