@@ -144,11 +144,13 @@ Result<void> Daemon::Impl::build() {
   auto listeners = open_listeners(config_.socketmap);
   if (!listeners) return tl::unexpected(std::move(listeners.error()));
   socketmap_listeners_ = std::move(*listeners);
-  for (const ListenAddress& address : config_.socketmap) {
-    if (!address.is_remote()) continue;
-    warn(address.text() +
-         ": other hosts may ask, nobody proves who he is, and on the way to them "
-         "answers can be changed; a firewall or a tunnel must see to that");
+  for (const auto* listens : {&config_.socketmap, &config_.http}) {
+    for (const ListenAddress& address : *listens) {
+      if (!address.is_remote()) continue;
+      warn(address.text() +
+           ": other hosts may ask, nobody proves who he is, and on the way to them "
+           "answers can be changed; a firewall or a tunnel must see to that");
+    }
   }
   auto admin_listeners = open_listeners(config_.admin);
   if (!admin_listeners) return tl::unexpected(std::move(admin_listeners.error()));
@@ -246,6 +248,7 @@ void Daemon::Impl::run() {
        {"socketmap", texts(config_.socketmap)},
        {"exim", texts(config_.exim)},
        {"access", texts(config_.access)},
+       {"http", texts(config_.http)},
        {"admin", texts(config_.admin)}});
   serving_.run();
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "server/policy_api.h"
 
 namespace sealane {
 namespace {
@@ -30,24 +31,35 @@ Result<void> FrontEnds::open(const Config& config) {
   auto access = open_listeners(config.access);
   if (!access) return tl::unexpected(std::move(access.error()));
   access_listeners_ = std::move(*access);
+  auto http = open_listeners(config.http);
+  if (!http) return tl::unexpected(std::move(http.error()));
+  http_listeners_ = std::move(*http);
+  http_rate_ = config.http_rate;
   return {};
 }
 
 void FrontEnds::build(boost::asio::any_io_executor serving, AnswerCache& cache,
                       const Clock& clock) {
   if (!exim_listeners_.empty()) exim_ = std::make_unique<EximServer>(serving, cache, clock);
-  if (access_listeners_.empty()) return;
-  access_ = std::make_unique<AccessServer>(serving, cache, table_, AccessLimits{}, observes_);
+  if (!access_listeners_.empty()) {
+    access_ = std::make_unique<AccessServer>(serving, cache, table_, AccessLimits{}, observes_);
+  }
+  if (http_listeners_.empty()) return;
+  http_ = std::make_unique<HttpServer>(serving, policy_limits(),
+                                       std::make_unique<RateLimiter>(clock, http_rate_));
+  http_->add(policy_route(cache, clock));
 }
 
 void FrontEnds::start() {
   if (exim_) exim_->start(std::move(exim_listeners_));
   if (access_) access_->start(std::move(access_listeners_));
+  if (http_) http_->start(std::move(http_listeners_));
 }
 
 void FrontEnds::close() {
   if (exim_) exim_->close();
   if (access_) access_->close();
+  if (http_) http_->close();
 }
 
 void FrontEnds::reload(const std::string& access_table) {

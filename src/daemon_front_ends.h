@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The listeners beside the socketmap: Exim's, and the access policy service.  Each is there only if
-// the configuration says where.
+// The listeners beside the socketmap: Exim's, the access policy service, and HTTP for all others.
+// Each is there only if the configuration says where.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -14,6 +14,7 @@
 #include "server/answer_cache.h"
 #include "server/config.h"
 #include "server/exim_server.h"
+#include "server/http_server.h"
 
 namespace sealane {
 
@@ -34,10 +35,13 @@ class FrontEnds {
  private:
   std::vector<Listener> exim_listeners_;
   std::vector<Listener> access_listeners_;
+  std::vector<Listener> http_listeners_;
+  std::uint32_t http_rate_ = kDefaultPolicyRate;
   bool observes_ = false;
   AccessServer::Table table_ = std::make_shared<AccessTable>();
   std::unique_ptr<EximServer> exim_;
   std::unique_ptr<AccessServer> access_;
+  std::unique_ptr<HttpServer> http_;
 };
 
 }  // namespace sealane

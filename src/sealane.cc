@@ -13,6 +13,7 @@
 #include "cli/console.h"
 #include "cli/events.h"
 #include "cli/explain.h"
+#include "cli/export.h"
 #include "cli/lint.h"
 #include "cli/override.h"
 #include "cli/query.h"
@@ -43,6 +44,8 @@ constexpr const char* kUsage =
     "  cache export\n"
     "  cache import FILE|- [--from postfix-tlspol|mta-sts-resolver]\n"
     "      fills it ahead of mail, or from another one\n"
+    "  export --format postfix-texthash|json [--output FILE]\n"
+    "      the enforced policies, for mail servers that can only read a file\n"
     "  lint sts-policy FILE|- [--json]\n"
     "  lint sts-record TEXT [--json]\n"
     "  lint tlsa \"U S M HEX\"... [--json]\n"
@@ -78,6 +81,7 @@ int run(std::span<const std::string> words) {
   if (verb == "status") return sealane::status_command(rest, console);
   if (verb == "events") return sealane::events_command(rest, console);
   if (verb == "cache") return sealane::cache_command(rest, console);
+  if (verb == "export") return sealane::export_command(rest, console);
   if (verb == "lint") return sealane::lint_command(rest, std::cin, std::cout, std::cerr);
   if (verb == "doctor") return sealane::run_doctor(rest);
   if (verb == "override") {

@@ -2,18 +2,16 @@
 #include "cli/file_edit.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <optional>
 
 #include "base/descriptor.h"
+#include "cli/fresh_file.h"
 
 namespace sealane {
 namespace {
@@ -60,16 +58,6 @@ Result<OldFile> read_old(int directory, const std::string& name, const std::stri
   return OldFile{*std::move(text), rights};
 }
 
-bool write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
 /// Owner before mode: a change of owner may take bits off.
 bool take_rights(int descriptor, const std::optional<struct stat>& rights) {
   if (!rights) return ::fchmod(descriptor, kNewFileMode) == 0;
@@ -78,44 +66,21 @@ bool take_rights(int descriptor, const std::optional<struct stat>& rights) {
   return ::fchmod(descriptor, rights->st_mode & 07777) == 0;
 }
 
-Result<void> replace(int directory, const std::string& name, const std::string& path,
-                     std::string_view text, const std::optional<struct stat>& rights) {
-  // One name is enough: who holds the lock is alone, and what lies there is left of a crash.
-  const std::string fresh = "." + name + ".new";
-  ::unlinkat(directory, fresh.c_str(), 0);
-  const Descriptor file(::openat(directory, fresh.c_str(),
-                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file) return trouble(path);
-  const bool good = write_all(file.get(), text) && take_rights(file.get(), rights) &&
-                    ::fsync(file.get()) == 0 &&
-                    ::renameat(directory, fresh.c_str(), directory, name.c_str()) == 0;
-  if (!good) {
-    auto problem = trouble(path);
-    ::unlinkat(directory, fresh.c_str(), 0);
-    return problem;
-  }
-  if (::fsync(directory) != 0) return trouble(path);
-  return {};
-}
-
 }  // namespace
 
 Result<void> edit_file(const std::string& path, std::size_t limit, const TextEdit& edit) {
-  const std::filesystem::path whole(path);
-  const std::string name = whole.filename();
-  const std::string parent = whole.has_parent_path() ? whole.parent_path().string() : ".";
-  if (name.empty() || name == "." || name == "..") return failure("{}: is no file name", path);
-  // Everything goes through the directory that is open, so that nobody can put another in its
-  // place.
-  const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return trouble(parent);
-  if (::flock(directory.get(), LOCK_EX) != 0) return trouble(parent);
-  const auto old = read_old(directory.get(), name, path, limit);
+  const auto opened = FreshFile::open(path);
+  if (!opened) return tl::unexpected(opened.error());
+  FreshFile& fresh = **opened;
+  const auto old = read_old(fresh.directory(), fresh.name(), path, limit);
   if (!old) return tl::unexpected(old.error());
   const Result<std::string> text = edit(old->text);
   if (!text) return tl::unexpected(text.error());
   if (text->size() > limit) return failure("{}: would be larger than {} octets", path, limit);
-  return replace(directory.get(), name, path, *text, old->rights);
+  if (auto created = fresh.create(0600); !created) return created;
+  if (auto written = fresh.write(*text); !written) return written;
+  if (!take_rights(fresh.descriptor(), old->rights)) return trouble(path);
+  return fresh.commit();
 }
 
 }  // namespace sealane

@@ -2,6 +2,7 @@
 #include "server/admin_parts.h"
 #include "server/cache_api.h"
 #include "server/events_api.h"
+#include "server/export_api.h"
 #include "server/import_api.h"
 #include "server/overrides_api.h"
 #include "server/query_api.h"
@@ -14,6 +15,7 @@ void add_admin_routes(HttpServer& server, AdminPartsPtr parts) {
   add_status_route(server, parts);
   add_cache_routes(server, parts);
   add_import_routes(server, parts);
+  add_export_route(server, parts);
   add_events_route(server, parts);
   add_overrides_route(server, parts);
 }

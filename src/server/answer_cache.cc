@@ -235,6 +235,7 @@ AnswerPtr AnswerCache::answer(const Decision& decision, Dialect dialect,
   made->reason = decision.reason;
   made->doubt = decision.doubt;
   made->action = decision.action;
+  made->sts = decision.sts;
   made->observed = std::find(decision.notices.begin(), decision.notices.end(), Notice::observed) !=
                    decision.notices.end();
   made->expires = clock_.steady() + decision.ttl;

@@ -42,6 +42,7 @@ struct Answer {
   std::string reason;  ///< with a temporary answer: why
   std::string doubt;   ///< Decision::doubt
   Action action = Action::temporary;
+  StsClass sts = StsClass::none;
   bool observed = false;  ///< "not found" because of row 33: says nothing of the destination
   std::chrono::steady_clock::time_point expires;  ///< by the Clock port
 

@@ -31,6 +31,11 @@ inline constexpr std::string_view kDefaultStore = "/var/lib/sealane/sealane.db";
 inline constexpr std::string_view kDefaultSocketmap = "inet:127.0.0.1:8461";
 inline constexpr std::string_view kDefaultAdmin = "unix:/run/sealane/admin.sock";
 
+/// Requests a second that one client of http.listen may make: a mail server's, on a busy day.
+inline constexpr std::uint32_t kDefaultPolicyRate = 10;
+/// The most that can be configured.
+inline constexpr std::uint32_t kMaxPolicyRate = 10'000;
+
 /// How long one DNS question may take.  More would not fit into the 30 s of a whole answer.
 inline constexpr std::chrono::seconds kDefaultDnsTimeout{10};
 
@@ -69,6 +74,8 @@ struct Config {
   std::vector<ListenAddress> exim;    ///< empty: not served
   std::vector<ListenAddress> access;  ///< empty: not served
   std::string access_table;           ///< empty: no rules, everybody is answered DUNNO
+  std::vector<ListenAddress> http;    ///< empty: not served
+  std::uint32_t http_rate = kDefaultPolicyRate;
   std::vector<ListenAddress> admin;
 
   DecisionSettings decision;

@@ -186,7 +186,7 @@ Result<void> not_served(Config&, std::string_view) {
 }
 Values nothing(const Config&) { return {}; }
 
-const std::array<ConfigOption, 24> kOptions{{
+const std::array<ConfigOption, 26> kOptions{{
     {"resolver.upstream", "ADDR[@PORT]",
      "a validating resolver (default: the loopback name servers of /etc/resolv.conf)", true,
      [](Config& c, std::string_view v) { return append(c.upstreams, upstream(v)); },
@@ -257,6 +257,19 @@ const std::array<ConfigOption, 24> kOptions{{
     {"access.table", "FILE", "whose recipients must be reachable securely", false,
      [](Config& c, std::string_view v) { return assign(c.access_table, absolute_path(v)); },
      [](const Config& c) { return unless_empty(c.access_table); }},
+    {"http.listen", "ADDRESS",
+     "where other mail servers ask, by GET /v1/policy/DOMAIN: inet:HOST:PORT or unix:/PATH", true,
+     [](Config& c, std::string_view v) { return append(c.http, parse_listen_address(v)); },
+     [](const Config& c) { return texts(c.http); }},
+    {"http.rate", "NUMBER", "requests a second that one of their addresses may make, 1 to 10000",
+     false,
+     [](Config& c, std::string_view v) -> Result<void> {
+       const auto read = number(v, 1, kMaxPolicyRate);
+       if (!read) return tl::unexpected(read.error());
+       c.http_rate = static_cast<std::uint32_t>(*read);
+       return {};
+     },
+     [](const Config& c) { return Values{fmt::format("{}", c.http_rate)}; }},
     {"admin.listen", "ADDRESS", "where `sealane` asks: unix:/PATH[,mode=0600][,group=NAME]", true,
      [](Config& c, std::string_view v) { return append(c.admin, admin_address(v)); },
      [](const Config& c) { return texts(c.admin); }},

@@ -44,6 +44,8 @@ std::string_view words_of(unsigned status) {
       return "Length Required";
     case 413:
       return "Payload Too Large";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 500:
@@ -108,17 +110,24 @@ void log_change(const HttpRequest& request, const HttpResponse& response) {
 
 struct HttpServer::Connection {
   Connection(Socket taken, const asio::any_io_executor& executor)
-      : socket(std::move(taken)), peer(peer_of(socket)), deadline(executor), pause(executor) {}
+      : socket(std::move(taken)),
+        peer(peer_of(socket)),
+        client(client_network(socket.native_handle())),
+        deadline(executor),
+        pause(executor) {}
   Socket socket;
   const std::optional<HttpPeer> peer;
+  const std::optional<ClientNetwork> client;  ///< on TCP
   asio::steady_timer deadline;
   asio::steady_timer pause;
   std::string unread;
 };
 
-HttpServer::HttpServer(asio::any_io_executor executor, HttpLimits limits)
+HttpServer::HttpServer(asio::any_io_executor executor, HttpLimits limits,
+                       std::unique_ptr<RateLimiter> rate)
     : executor_(std::move(executor)),
       limits_(limits),
+      rate_(std::move(rate)),
       acceptor_(executor_, [this](Socket socket) { take(std::move(socket)); }) {}
 
 HttpServer::~HttpServer() = default;
@@ -137,10 +146,29 @@ void HttpServer::close() {
 }
 
 void HttpServer::take(Socket socket) {
-  if (connections_.size() >= limits_.connections) return;
   auto connection = std::make_shared<Connection>(std::move(socket), executor_);
+  if (!has_room(*connection)) return;
   connections_.insert(connection);
   spawn_detached(executor_, serve(connection), "http connection");
+}
+
+bool HttpServer::has_room(const Connection& newcomer) const {
+  if (connections_.size() >= limits_.connections) return false;
+  // On TCP, who has gone already has no address.
+  if (!newcomer.client) return newcomer.peer.has_value();
+  const auto of_client = std::count_if(
+      connections_.begin(), connections_.end(),
+      [&newcomer](const ConnectionPtr& other) { return other->client == newcomer.client; });
+  return static_cast<std::size_t>(of_client) < limits_.of_client;
+}
+
+/// Counts a request; the response to one too many.
+std::optional<HttpResponse> HttpServer::over_rate(const Connection& connection) const {
+  if (!rate_ || !connection.client) return std::nullopt;
+  const auto wait = rate_->take(*connection.client);
+  if (!wait) return std::nullopt;
+  return HttpResponse::error(429, "too many requests",
+                             fmt::format("Retry-After: {}\r\n", wait->count()));
 }
 
 void HttpServer::be_patient(const ConnectionPtr& connection,
@@ -158,7 +186,7 @@ Task<> HttpServer::serve(ConnectionPtr connection) {
   try {
     bool keep_alive = true;
     while (keep_alive && !closing_) {
-      be_patient(connection, limits_.patience);
+      be_patient(connection, limits_.head);
       auto serving = serve_one(connection);
       keep_alive = co_await std::move(serving);
     }
@@ -175,6 +203,12 @@ Task<bool> HttpServer::serve_one(ConnectionPtr connection) {
   auto reading = read_head(connection, reader);
   const Progress progress = co_await std::move(reading);
   if (progress == Progress::need_more) co_return false;
+  be_patient(connection, limits_.patience);
+  if (auto over = over_rate(*connection)) {
+    auto refusing = refuse(connection, std::move(*over));
+    co_await std::move(refusing);
+    co_return false;
+  }
   if (progress != Progress::done) {
     const bool large = progress == Progress::too_large;
     auto refusing =

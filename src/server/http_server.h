@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -18,13 +19,14 @@
 #include "server/http_head.h"
 #include "server/http_message.h"
 #include "server/http_routes.h"
+#include "server/rate_limiter.h"
 
 namespace sealane {
 
 /// Connections at a time: people and scripts, not mail.
 inline constexpr std::size_t kMaxHttpConnections = 64;
-/// For one request and its answer, for each piece of a long one, and between two.  A look at a
-/// domain that an operator asks for ends within 90 s: TXT, and a policy host that dawdles.
+/// For a request to come, for its answer, and for each piece of a long one.  A look at a domain
+/// that an operator asks for ends within 90 s: TXT, and a policy host that dawdles.
 inline constexpr std::chrono::seconds kHttpPatience{120};
 /// A stream that has nothing yet is asked again after this; a client that left is noticed then.
 inline constexpr std::chrono::milliseconds kHttpPoll{300};
@@ -36,12 +38,16 @@ inline constexpr std::size_t kMaxHttpLinger = 16 * 1024 * 1024;  ///< octets thr
 
 struct HttpLimits {
   std::size_t connections = kMaxHttpConnections;
-  std::chrono::milliseconds patience = kHttpPatience;
+  std::size_t of_client = kMaxHttpConnections;     ///< of one ClientNetwork; not on unix sockets
+  std::chrono::milliseconds head = kHttpPatience;  ///< for a request's head, and until it comes
+  std::chrono::milliseconds patience = kHttpPatience;  ///< for body and answer, and for each piece
 };
 
 class HttpServer {
  public:
-  explicit HttpServer(boost::asio::any_io_executor executor, HttpLimits limits = {});
+  /// `rate`: how often clients on TCP may ask; none: as often as they like.
+  explicit HttpServer(boost::asio::any_io_executor executor, HttpLimits limits = {},
+                      std::unique_ptr<RateLimiter> rate = nullptr);
   ~HttpServer();
 
   /// Before start().
@@ -56,6 +62,8 @@ class HttpServer {
   using Progress = HttpHeadReader::Progress;
 
   void take(Socket socket);
+  bool has_room(const Connection& newcomer) const;
+  std::optional<HttpResponse> over_rate(const Connection& connection) const;
   void be_patient(const ConnectionPtr& connection, std::chrono::milliseconds limit) const;
   Task<> serve(ConnectionPtr connection);
   Task<bool> serve_one(ConnectionPtr connection);
@@ -70,6 +78,7 @@ class HttpServer {
 
   boost::asio::any_io_executor executor_;
   const HttpLimits limits_;
+  const std::unique_ptr<RateLimiter> rate_;
   HttpRoutes routes_;
   Acceptor acceptor_;
   std::unordered_set<ConnectionPtr> connections_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/query_api.h"
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "policy/next_hop.h"
 #include "server/exim_reply.h"
 #include "server/mta_reply.h"
+#include "server/policy_json.h"
 
 namespace sealane {
 namespace json = boost::json;
@@ -55,14 +55,13 @@ Task<HttpResponse> query(AnswerCache& cache, const Clock& clock, HttpRequest req
   auto asking = cache.ask(std::move(question));
   const AnswerPtr answer = co_await std::move(asking);
   if (!answer) co_return HttpResponse::error(503, "shutting down");
-  const auto ttl =
-      std::chrono::duration_cast<std::chrono::seconds>(answer->expires - clock.steady());
+  const std::chrono::seconds ttl = time_left(*answer, clock.steady());
   json::object found{{"key", shown_key(key)},
                      {"dialect", name_of(*dialect)},
                      {"status", reply_status(*dialect, answer->reply)},
                      {"reply", sent(*answer, *dialect, ttl)},
                      {"action", name_of(answer->action)},
-                     {"ttl", std::max<std::int64_t>(0, ttl.count())}};
+                     {"ttl", ttl.count()}};
   if (answer->temporary()) found["reason"] = answer->reason;
   HttpResponse response;
   response.body = json::serialize(found);

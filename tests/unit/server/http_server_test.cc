@@ -242,7 +242,7 @@ TEST_CASE("a client that knows no chunks gets the lines as they are") {
 
 TEST_CASE("a client that dawdles over head, body or reading is cut off") {
   HttpLimits limits;
-  limits.patience = std::chrono::milliseconds{200};
+  limits.head = limits.patience = std::chrono::milliseconds{200};
   const House house(limits);
   SocketClient head(house.path());
   head.send("GET /echo/a HTTP/1.1\r\n");
