@@ -28,6 +28,7 @@ Task<HttpResponse> query(AnswerCache& cache, const Clock& clock, HttpRequest req
   PolicyQuestion question;
   question.key = std::string(request.parameter("key"));
   question.dialect = *dialect;
+  question.whom = AskedFor::people;
   const std::string key = question.key;
 
   auto asking = cache.ask(std::move(question));
