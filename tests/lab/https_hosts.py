@@ -25,7 +25,8 @@ SILENT = {"refused", "no-address"}
 
 def response(status, body, *headers, framing="good"):
     """One HTTP response; `framing` says how the body's end is told."""
-    length = [] if framing in ("chunked", "until-eof") else [f"Content-Length: {len(body.encode())}"]
+    octets = len(body.encode())
+    length = [] if framing in ("chunked", "until-eof") else [f"Content-Length: {octets}"]
     if framing == "chunked":
         length = ["Transfer-Encoding: chunked"]
         half = len(body) // 2
