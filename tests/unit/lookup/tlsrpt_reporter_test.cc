@@ -183,6 +183,19 @@ TEST_CASE("a fetch that no mail has asked for is not reported") {
   CHECK(world.types() == "");
 }
 
+TEST_CASE("mail that was answered from memory is not behind a later fetch") {
+  World world;
+  world.ask();
+  world.types();
+  world.clock.advance(60s);
+  world.ask();
+  world.clock.advance(3600s);
+  run(world.sts.refresh(domain("a.test")), world.io);
+  world.settle();
+  CHECK(world.web.asked.size() == 2);
+  CHECK(world.types() == "");
+}
+
 TEST_CASE("mail that joins a fetch which others began is mail all the same") {
   World world;
   world.web.hold = true;
