@@ -34,6 +34,7 @@
 #include "daemon_options.h"
 #include "daemon_resolvers.h"
 #include "daemon_store.h"
+#include "daemon_tlsrpt.h"
 #include "lookup/dane_lookup.h"
 #include "lookup/dane_watch.h"
 #include "lookup/event_log.h"
@@ -58,6 +59,7 @@ namespace {
 
 std::string texts(const std::vector<ListenAddress>& addresses) {
   std::vector<std::string> out;
+  out.reserve(addresses.size());
   for (const ListenAddress& address : addresses) out.push_back(address.text());
   return fmt::format("{}", fmt::join(out, " "));
 }
@@ -112,6 +114,7 @@ class Daemon::Impl {
   std::unique_ptr<HttpsFetcher> fetcher_;
   std::unique_ptr<HookRunner> hook_;
   std::unique_ptr<EventLog> events_;
+  DaemonTlsrpt tlsrpt_;
   std::unique_ptr<DaneWatch> dane_watch_;
   std::unique_ptr<DaneLookup> dane_;
   std::unique_ptr<StsLookup> sts_;
@@ -180,11 +183,14 @@ Result<void> Daemon::Impl::build() {
   events_ = std::make_unique<EventLog>(lookup_.get_executor(), *store_, hook_.get());
   dane_watch_ = std::make_unique<DaneWatch>(lookup_.get_executor(), *store_, clock_, *events_);
   dane_ = std::make_unique<DaneLookup>(*resolver_, families_of(config_), clock_);
+  auto tlsrpt = make_tlsrpt(config_, lookup_.get_executor(), *resolver_, clock_);
+  if (!tlsrpt) return tl::unexpected(std::move(tlsrpt.error()));
+  tlsrpt_ = std::move(*tlsrpt);
   sts_ = std::make_unique<StsLookup>(lookup_.get_executor(), *resolver_, *fetcher_, *store_, clock_,
-                                     StsLimits{}, events_.get());
+                                     StsLimits{}, events_.get(), tlsrpt_.reporter.get());
   refresher_ = std::make_unique<Refresher>(lookup_.get_executor(), *sts_, *store_, clock_);
   finder_ = std::make_unique<PolicyFinder>(*dane_, *sts_, overrides_, config_.decision,
-                                           dane_watch_.get());
+                                           dane_watch_.get(), tlsrpt_.reporter.get());
   CacheLimits limits;
   limits.entries = config_.cache_entries;
   limits.octets = config_.cache_mib * 1024 * 1024;
@@ -205,9 +211,9 @@ Result<void> Daemon::Impl::build() {
 
 AdminPartsPtr Daemon::Impl::admin_parts() {
   const auto resolver = [this] { return report_of(resolver_->status()); };
-  return std::make_shared<AdminParts>(
-      AdminParts{*cache_, *socketmap_, clock_, warnings_, lookup_.get_executor(), *store_, *sts_,
-                 *dane_watch_, *refresher_, *events_, overrides_, resolver});
+  return std::make_shared<AdminParts>(AdminParts{
+      *cache_, *socketmap_, clock_, warnings_, lookup_.get_executor(), *store_, *sts_, *dane_watch_,
+      *refresher_, *events_, overrides_, resolver, tlsrpt_.reporter.get()});
 }
 
 Result<void> Daemon::Impl::test_resolvers(const std::vector<NameServer>& ours) {
@@ -331,6 +337,7 @@ void Daemon::Impl::stop() {
     if (shared_store_) shared_store_->close();
     fetcher_->close();
     if (hook_) hook_->close();
+    if (tlsrpt_.reporter) tlsrpt_.reporter->close();
     resolver_->close();
   });
 }

@@ -34,6 +34,7 @@ class Screen {
     store();
     answers();
     policies();
+    reports();
     overrides();
     warnings();
     failing();
@@ -107,6 +108,14 @@ class Screen {
     const bool any = count(events, "warnings") > 0;
     line("events", paint_(any ? Tone::care : Tone::plain,
                           fmt::format("{} warnings since the start", count(events, "warnings"))));
+  }
+
+  void reports() {
+    if (!status_.contains("tlsrpt")) return;
+    const json::object& told = part("tlsrpt");
+    const std::int64_t dropped = count(told, "failed") + count(told, "lost");
+    line("reports", fmt::format("{} sent, {} not wanted, {} dropped", count(told, "sent"),
+                                count(told, "unwanted"), dropped));
   }
 
   void overrides() {

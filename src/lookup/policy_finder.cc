@@ -26,6 +26,7 @@ struct Progress {
   bool judges_hosts = true;  ///< false with dane=off: no host is asked for
   bool explains = false;     ///< what lies behind the STS finding is wanted
   bool fresh = false;        ///< what is known already will not do
+  AskedFor whom = AskedFor::people;
   std::optional<DaneFinding> dane;
   std::optional<StsFinding> sts;
   std::optional<StsView> sts_view;
@@ -59,15 +60,20 @@ StsFinding no_sts(std::string reason) {
 class PolicyFinder::Impl : public std::enable_shared_from_this<PolicyFinder::Impl> {
  public:
   Impl(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides, DecisionSettings settings,
-       DaneWatch* watch)
-      : dane_(dane), sts_(sts), overrides_(overrides), settings_(settings), watch_(watch) {}
+       DaneWatch* watch, TlsrptReporter* tlsrpt)
+      : dane_(dane),
+        sts_(sts),
+        overrides_(overrides),
+        settings_(settings),
+        watch_(watch),
+        tlsrpt_(tlsrpt) {}
 
   Task<Decision> find(PolicyQuestion question);
   Task<Explanation> explain(std::string key, bool live);
 
  private:
   Task<Decision> look(NextHop next_hop, PolicyQuestion question, OverrideRulePtr rule);
-  Task<Decision> gather(NextHop next_hop, PolicyQuestion question, Override override_);
+  Task<Decision> gather(NextHop next_hop, PolicyQuestion question, Override what);
   Task<> look_at_dane(NextHop next_hop, DaneFinding mx, ProgressPtr progress);
   Task<> look_at_sts(NextHop next_hop, MxStatus mx, Deadline deadline, ProgressPtr progress);
   Task<> find_all(NextHop next_hop, Deadline deadline, ProgressPtr progress);
@@ -75,14 +81,20 @@ class PolicyFinder::Impl : public std::enable_shared_from_this<PolicyFinder::Imp
   Task<Look> look_closely(NextHop next_hop, Explanation explained, bool fresh);
   Task<> look_into(std::optional<Look>& look, NextHop next_hop, Explanation explained, bool fresh);
   Task<> observe(NextHop next_hop, PolicyQuestion question, OverrideRulePtr rule);
-  Decision decide_now(const NextHop& next_hop, const PolicyQuestion& question,
-                      const Override& override_, const Progress& progress) const;
+  DecisionInput input_of(const NextHop& next_hop, const PolicyQuestion& question,
+                         const Override& what, const Progress& progress) const;
+  Decision decide_now(const NextHop& next_hop, const PolicyQuestion& question, const Override& what,
+                      const Progress& progress) const;
+  /// The same when all is known: what mail is answered may be worth a report.
+  Decision decide_and_tell(const NextHop& next_hop, const PolicyQuestion& question,
+                           const Override& what, const Progress& progress) const;
 
   DaneLookup& dane_;
   StsLookup& sts_;
   OverrideBook& overrides_;
   DecisionSettings settings_;
   DaneWatch* watch_;
+  TlsrptReporter* tlsrpt_;
   std::size_t looking_again_ = 0;
   std::size_t observing_ = 0;  ///< lookups behind an answer that was given already
 };
@@ -147,38 +159,53 @@ Task<Decision> PolicyFinder::Impl::look(NextHop next_hop, PolicyQuestion questio
 }
 
 Task<Decision> PolicyFinder::Impl::gather(NextHop next_hop, PolicyQuestion question,
-                                          Override override_) {
+                                          Override what) {
   const auto executor = co_await boost::asio::this_coro::executor;
   const Deadline deadline = std::chrono::steady_clock::now() + budget_of(question.dialect);
   auto progress = std::make_shared<Progress>();
-  progress->judges_hosts = override_.dane != DaneOverride::off;
-  spawn_detached(executor, find_all(next_hop, deadline, progress), "lookup");
+  progress->judges_hosts = what.dane != DaneOverride::off;
   // Observing has time: nobody waits, and what would have been said in the end is wanted.
-  const bool hurries = !settings_.observe && !override_.observe;
+  const bool hurries = !settings_.observe && !what.observe;
+  // Who only observes, or does not want the policy, applies none that there were to report on.
+  if (hurries && !what.sts_off) progress->whom = question.whom;
+  spawn_detached(executor, find_all(next_hop, deadline, progress), "lookup");
   for (;;) {
-    if (needs_no_dane(question.dialect, override_, progress->dane, progress->sts)) {
+    if (needs_no_dane(question.dialect, what, progress->dane, progress->sts)) {
       progress->dane = DaneFinding{};
     }
-    if (progress->complete()) co_return decide_now(next_hop, question, override_, *progress);
+    if (progress->complete()) co_return decide_and_tell(next_hop, question, what, *progress);
     if (progress->dane && hurries) {
       // A hanging policy host must not delay an answer that it cannot change.
-      Decision early = decide_now(next_hop, question, override_, *progress);
+      Decision early = decide_now(next_hop, question, what, *progress);
       const bool settled = !early.waits_for_sts || early.action == Action::dane_only;
       if (settled) co_return early;
     }
     const bool news = co_await progress->news.wait_until(deadline);
     if (!news) break;
   }
-  if (progress->dane) co_return decide_now(next_hop, question, override_, *progress);
+  if (progress->dane) co_return decide_now(next_hop, question, what, *progress);
   co_return too_slow(question.dialect);
 }
 
+DecisionInput PolicyFinder::Impl::input_of(const NextHop& next_hop, const PolicyQuestion& question,
+                                           const Override& what, const Progress& progress) const {
+  return DecisionInput{next_hop, *progress.dane,   progress.sts.value_or(not_yet_known()),
+                       what,     question.dialect, question.flags,
+                       settings_};
+}
+
 Decision PolicyFinder::Impl::decide_now(const NextHop& next_hop, const PolicyQuestion& question,
-                                        const Override& override_, const Progress& progress) const {
-  DecisionInput input{next_hop,  *progress.dane,   progress.sts.value_or(not_yet_known()),
-                      override_, question.dialect, question.flags,
-                      settings_};
-  return decide(input);
+                                        const Override& what, const Progress& progress) const {
+  return decide(input_of(next_hop, question, what, progress));
+}
+
+Decision PolicyFinder::Impl::decide_and_tell(const NextHop& next_hop,
+                                             const PolicyQuestion& question, const Override& what,
+                                             const Progress& progress) const {
+  const DecisionInput input = input_of(next_hop, question, what, progress);
+  Decision decision = decide(input);
+  if (tlsrpt_ && progress.whom == AskedFor::mail) tlsrpt_->decided(input, decision);
+  return decision;
 }
 
 Task<> PolicyFinder::Impl::find_all(NextHop next_hop, Deadline deadline, ProgressPtr progress) {
@@ -216,7 +243,7 @@ Task<> PolicyFinder::Impl::look_at_sts(NextHop next_hop, MxStatus mx, Deadline d
     finding = std::move(look.finding);
     progress->sts_view = std::move(look.view);
   } else {
-    finding = co_await sts_.find(next_hop.domain, deadline - kHeadStart);
+    finding = co_await sts_.find(next_hop.domain, deadline - kHeadStart, progress->whom);
   }
   const bool needs_view = progress->explains && !progress->sts_view && next_hop.has_sts();
   if (needs_view) progress->sts_view = co_await sts_.view(next_hop.domain, !known_only);
@@ -298,8 +325,8 @@ Task<Look> PolicyFinder::Impl::look_closely(NextHop next_hop, Explanation explai
 }
 
 PolicyFinder::PolicyFinder(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides,
-                           DecisionSettings settings, DaneWatch* watch)
-    : impl_(std::make_shared<Impl>(dane, sts, overrides, settings, watch)) {}
+                           DecisionSettings settings, DaneWatch* watch, TlsrptReporter* tlsrpt)
+    : impl_(std::make_shared<Impl>(dane, sts, overrides, settings, watch, tlsrpt)) {}
 PolicyFinder::~PolicyFinder() = default;
 Task<Decision> PolicyFinder::find(PolicyQuestion question) {
   return impl_->find(std::move(question));

@@ -20,15 +20,17 @@ struct PolicyQuestion {
   std::string key;  ///< as the MTA sent it
   Dialect dialect = Dialect::postfix;
   RequestFlags flags;
+  AskedFor whom = AskedFor::mail;
 };
 
 /// Lives on the lookup thread.
 class PolicyFinder {
  public:
   /// The parts must outlive the finder and every question under way.
-  /// `watch`, which may be null, hears what DANE said.
+  /// `watch`, which may be null, hears what DANE said; `tlsrpt`, which may be null, how mail was
+  /// answered.
   PolicyFinder(DaneLookup& dane, StsLookup& sts, OverrideBook& overrides, DecisionSettings settings,
-               DaneWatch* watch = nullptr);
+               DaneWatch* watch = nullptr, TlsrptReporter* tlsrpt = nullptr);
   ~PolicyFinder();
 
   /// Answers within the dialect's budget (30 s; Exim 18 s; Sendmail 4 s): what is not known by

@@ -34,14 +34,15 @@ constexpr std::chrono::hours kRetryAfterQuestion{1};
 class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
  public:
   Impl(boost::asio::any_io_executor lookup, Resolver& resolver, PolicyFetcher& fetcher,
-       PolicyStore& store, const Clock& clock, StsLimits limits, EventSink* events)
+       PolicyStore& store, const Clock& clock, StsLimits limits, EventSink* events,
+       TlsrptReporter* tlsrpt)
       : lookup_(std::move(lookup)),
         resolver_(resolver),
         fetcher_(fetcher),
         store_(store),
         clock_(clock),
         limits_(limits),
-        report_(clock, events),
+        report_(clock, events, tlsrpt),
         saver_(lookup_, store),
         slots_(limits.max_domains, limits.max_octets),
         fetching_(fetcher, store, clock, health_, saver_, report_, limits.store_wait,
@@ -50,7 +51,7 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
         started_(clock.steady()),
         wall_ahead_(clock.wall().time_since_epoch() - whole(started_)) {}
 
-  Task<StsFinding> find(Domain domain, Deadline deadline);
+  Task<StsFinding> find(Domain domain, Deadline deadline, AskedFor whom);
   Task<StsFinding> find_known(Domain domain);
   Task<StsView> view(Domain domain, bool ask_txt);
   Task<StsSight> look_again(Domain domain);
@@ -128,11 +129,12 @@ std::optional<Deadline> StsLookup::Impl::patience(const Slot& slot, Deadline beg
   return std::nullopt;
 }
 
-Task<StsFinding> StsLookup::Impl::find(Domain domain, Deadline deadline) {
+Task<StsFinding> StsLookup::Impl::find(Domain domain, Deadline deadline, AskedFor whom) {
   const auto self = shared_from_this();
   const SlotPtr slot = slots_.asked(domain);
   slot->last_question = clock_.steady();
   slot->unnoted_question = true;
+  if (whom == AskedFor::mail) slot->mail_waits = true;
   const Deadline began = std::chrono::steady_clock::now();
   if (was_our_fault(*slot)) slot->entry.forgive_failure(clock_);
   start(slot);
@@ -207,6 +209,7 @@ Task<> StsLookup::Impl::fly(SlotPtr slot) {
     log(Severity::error, "internal_error", {{"where", "sts lookup"}, {"what", e.what()}});
   }
   slot->in_flight = false;
+  slot->mail_waits = false;
   slot->saving = false;
   if (!slot->purged) troubles_.note(slot->domain, slot->entry.memory());
   // Back-off without a policy is not in the store.
@@ -358,12 +361,12 @@ void StsLookup::Impl::close() {
 
 StsLookup::StsLookup(boost::asio::any_io_executor lookup, Resolver& resolver,
                      PolicyFetcher& fetcher, PolicyStore& store, const Clock& clock,
-                     StsLimits limits, EventSink* events)
+                     StsLimits limits, EventSink* events, TlsrptReporter* tlsrpt)
     : impl_(std::make_shared<Impl>(std::move(lookup), resolver, fetcher, store, clock, limits,
-                                   events)) {}
+                                   events, tlsrpt)) {}
 StsLookup::~StsLookup() = default;
-Task<StsFinding> StsLookup::find(Domain domain, Deadline deadline) {
-  return impl_->find(std::move(domain), deadline);
+Task<StsFinding> StsLookup::find(Domain domain, Deadline deadline, AskedFor whom) {
+  return impl_->find(std::move(domain), deadline, whom);
 }
 Task<StsFinding> StsLookup::find_known(Domain domain) {
   return impl_->find_known(std::move(domain));

@@ -19,6 +19,7 @@
 #include "lookup/sts_report.h"
 #include "lookup/sts_troubles.h"
 #include "lookup/sts_view.h"
+#include "lookup/tlsrpt_reporter.h"
 #include "lookup/waiting.h"
 #include "policy/sts_finding.h"
 
@@ -33,6 +34,9 @@ inline constexpr std::size_t kBusyFetches = 96;
 inline constexpr std::chrono::minutes kSoon{20};
 /// A wall clock that differs from the steady one by more was set.
 inline constexpr std::chrono::hours kClockJump{1};
+
+/// On whose behalf a domain is asked for.  Only what mail has met is reported to the domain.
+enum class AskedFor { mail, people };
 
 struct StsLimits {
   /// A known policy is used without waiting longer for the TXT record than this.
@@ -53,11 +57,11 @@ class StsLookup {
  public:
   StsLookup(boost::asio::any_io_executor lookup, Resolver& resolver, PolicyFetcher& fetcher,
             PolicyStore& store, const Clock& clock, StsLimits limits = {},
-            EventSink* events = nullptr);
+            EventSink* events = nullptr, TlsrptReporter* tlsrpt = nullptr);
   ~StsLookup();
 
   /// The finding, as good as it gets before `deadline`; the work goes on afterwards.
-  Task<StsFinding> find(Domain domain, Deadline deadline);
+  Task<StsFinding> find(Domain domain, Deadline deadline, AskedFor whom = AskedFor::mail);
 
   /// What memory and store say, without a question to the network (null MX, NXDOMAIN).
   Task<StsFinding> find_known(Domain domain);

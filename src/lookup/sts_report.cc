@@ -24,8 +24,8 @@ EventKind kind_of(const StsChange& change) {
 
 }  // namespace
 
-std::string_view tlsrpt_type(FetchProblem problem) {
-  return problem == FetchProblem::tls ? "sts-webpki-invalid" : "sts-policy-fetch-error";
+TlsrptFailure tlsrpt_failure(FetchProblem problem) {
+  return problem == FetchProblem::tls ? TlsrptFailure::webpki_invalid : TlsrptFailure::fetch_error;
 }
 
 void StsReport::tell(const StsSlot& slot, EventKind kind, Severity severity, std::string text,
@@ -99,9 +99,10 @@ void StsReport::own_fault(const StsSlot& slot, const std::string& cause) {
        {"effect", slot.entry.has_policy(clock_) ? "the known policy stays" : "no policy"}});
 }
 
-void StsReport::failed(const StsSlot& slot, const StsFailure& failure, std::string_view type,
+void StsReport::failed(const StsSlot& slot, const StsFailure& failure, TlsrptFailure type,
                        const std::string& cause) {
   ++counters.fetch_failures;
+  tell_domain(slot, type, cause);
   // RFC 8461 3.3: tell the administrator, unless the policy is "none" (which is how one leaves).
   const StsPolicy* policy = slot.entry.policy();
   const bool leaving =
@@ -109,11 +110,12 @@ void StsReport::failed(const StsSlot& slot, const StsFailure& failure, std::stri
   const Severity severity = leaving ? Severity::info : Severity::warning;
   log(severity, "sts_fetch_failed",
       {{"domain", slot.domain.text()},
-       {"type", std::string(type)},
+       {"type", std::string(name_of(type))},
        {"cause", cause},
        {"effect", policy ? "the known policy stays" : "no policy"}});
   if (failure.new_cause) {
-    tell(slot, EventKind::fetch_failed, severity, fmt::format("{}: {}", type, escape(cause)));
+    tell(slot, EventKind::fetch_failed, severity,
+         fmt::format("{}: {}", name_of(type), escape(cause)));
   }
   if (!leaving) still_failing(slot, failure, cause);
   if (!failure.expired) return;
@@ -124,6 +126,13 @@ void StsReport::failed(const StsSlot& slot, const StsFailure& failure, std::stri
       {{"domain", slot.domain.text()}, {"mode", mode}, {"cause", cause}});
   tell(slot, EventKind::policy_expired, downgrade ? Severity::error : severity, escape(cause),
        "mode " + mode);
+}
+
+/// Only a failure that mail has met, and that leaves nothing in force: a policy that is known is
+/// told to the MTA, which reports the session.
+void StsReport::tell_domain(const StsSlot& slot, TlsrptFailure type, const std::string& cause) {
+  const bool wanted = slot.entry.txt() == TxtState::valid && !slot.entry.has_policy(clock_);
+  if (tlsrpt_ && slot.mail_waits && wanted) tlsrpt_->fetch_failed(slot.domain, type, cause);
 }
 
 void StsReport::still_failing(const StsSlot& slot, const StsFailure& failure,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells people what happens to MTA-STS policies: the log, the history, the counters.
+// Tells people what happens to MTA-STS policies: the log, the history, the counters; and the
+// domain, by TLSRPT.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,9 @@
 #include "base/log.h"
 #include "lookup/clock.h"
 #include "lookup/event.h"
+#include "lookup/policy_fetcher.h"
 #include "lookup/sts_slots.h"
+#include "lookup/tlsrpt_reporter.h"
 
 namespace sealane {
 
@@ -22,18 +25,19 @@ struct StsCounters {
   std::uint64_t refreshes = 0;    ///< fetches nobody waited for
 };
 
-/// RFC 8460 4.3.2.2.
-std::string_view tlsrpt_type(FetchProblem problem);
+/// RFC 8460 4.3.2.2, for a fetch that brought nothing to read.
+TlsrptFailure tlsrpt_failure(FetchProblem problem);
 
 /// Lives on the lookup thread.
 class StsReport {
  public:
-  StsReport(const Clock& clock, EventSink* events) : clock_(clock), events_(events) {}
+  StsReport(const Clock& clock, EventSink* events, TlsrptReporter* tlsrpt)
+      : clock_(clock), events_(events), tlsrpt_(tlsrpt) {}
 
   void txt(StsSlot& slot, const TxtChange& change);
   /// `old_id`: of the policy that was replaced.
   void fetched(const StsSlot& slot, const StsChange& change, const std::string& old_id);
-  void failed(const StsSlot& slot, const StsFailure& failure, std::string_view type,
+  void failed(const StsSlot& slot, const StsFailure& failure, TlsrptFailure type,
               const std::string& cause);
   void own_fault(const StsSlot& slot, const std::string& cause);
   void not_durable(const StsSlot& slot, const std::string& cause);
@@ -43,13 +47,15 @@ class StsReport {
   StsCounters counters;
 
  private:
+  void tell_domain(const StsSlot& slot, TlsrptFailure type, const std::string& cause);
   void vanished(StsSlot& slot);
   void still_failing(const StsSlot& slot, const StsFailure& failure, const std::string& cause);
   void tell(const StsSlot& slot, EventKind kind, Severity severity, std::string text,
             std::string old_value = {}, std::string new_value = {});
 
   const Clock& clock_;
-  EventSink* events_;  ///< may be null
+  EventSink* events_;       ///< may be null
+  TlsrptReporter* tlsrpt_;  ///< may be null
 };
 
 }  // namespace sealane

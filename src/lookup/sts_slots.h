@@ -45,6 +45,7 @@ struct StsSlot {
   std::optional<StsEntry::Steady> last_question;
   std::optional<StsEntry::Steady> unreachable_at;  ///< the last fetch found no connection
   bool unnoted_question = false;                   ///< since the memory's `asked` was looked at
+  bool mail_waits = false;                         ///< for the flight under way
   bool demanded = false;                           ///< an operator waits for a fetch
   bool purged = false;  ///< by an operator: nothing of it is to be stored any more
   std::optional<StsEntry::Steady> due;

@@ -19,9 +19,9 @@ std::optional<NoNextHop> no_destination(const std::string& key, Dialect dialect)
 }
 
 Override without_observing(const Found& found) {
-  Override override_ = found.rule ? found.rule->override_ : Override{};
-  override_.observe = false;
-  return override_;
+  Override what = found.rule ? found.rule->override_ : Override{};
+  what.observe = false;
+  return what;
 }
 
 DecisionInput input_of(const Found& found, Dialect dialect) {
@@ -37,9 +37,9 @@ DecisionInput input_of(const Found& found, Dialect dialect) {
 }
 
 Decision decision_of(const Found& found, Dialect dialect) {
-  const Override override_ = without_observing(found);
-  if (std::optional<Decision> fixed = fixed_at_once(override_, dialect)) return *std::move(fixed);
-  const bool enough = found.dane || needs_no_dane(dialect, override_, found.dane, found.sts);
+  const Override what = without_observing(found);
+  if (std::optional<Decision> fixed = fixed_at_once(what, dialect)) return *std::move(fixed);
+  const bool enough = found.dane || needs_no_dane(dialect, what, found.dane, found.sts);
   return enough ? decide(input_of(found, dialect)) : too_slow(dialect);
 }
 
@@ -71,9 +71,9 @@ std::chrono::seconds budget_of(Dialect dialect) {
   return kSendmailBudget;
 }
 
-bool needs_no_dane(Dialect dialect, const Override& override_,
-                   const std::optional<DaneFinding>& dane, const std::optional<StsFinding>& sts) {
-  return dialect == Dialect::sendmail_sts && override_.dane == DaneOverride::none && !dane && sts &&
+bool needs_no_dane(Dialect dialect, const Override& what, const std::optional<DaneFinding>& dane,
+                   const std::optional<StsFinding>& sts) {
+  return dialect == Dialect::sendmail_sts && what.dane == DaneOverride::none && !dane && sts &&
          sts->value == StsClass::enforce;
 }
 
@@ -105,10 +105,10 @@ Verdict verdict_of(const Found& found, Dialect dialect) {
   verdict.decision = decision_of(found, dialect);
   if (found.rule) verdict.decision.ttl = std::min(verdict.decision.ttl, found.rule_left);
   verdict.without_policy = without_policy(found, dialect);
-  const Override override_ = found.rule ? found.rule->override_ : Override{};
-  if (!found.settings.observe && !override_.observe) return verdict;
+  const Override what = found.rule ? found.rule->override_ : Override{};
+  if (!found.settings.observe && !what.observe) return verdict;
   verdict.unobserved = std::move(verdict.decision);
-  verdict.decision = observed_at_once(override_);
+  verdict.decision = observed_at_once(what);
   verdict.decision.would_be = verdict.unobserved->action;
   return verdict;
 }

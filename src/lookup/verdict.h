@@ -30,8 +30,8 @@ struct Found {
 };
 
 /// Sendmail does DANE itself: an enforced policy is its answer whatever the hosts are.
-bool needs_no_dane(Dialect dialect, const Override& override_,
-                   const std::optional<DaneFinding>& dane, const std::optional<StsFinding>& sts);
+bool needs_no_dane(Dialect dialect, const Override& what, const std::optional<DaneFinding>& dane,
+                   const std::optional<StsFinding>& sts);
 
 /// What is decided with as long as MTA-STS is not known.
 StsFinding not_yet_known();

@@ -17,6 +17,7 @@
 #include "lookup/policy_store.h"
 #include "lookup/refresher.h"
 #include "lookup/sts_lookup.h"
+#include "lookup/tlsrpt_reporter.h"
 #include "server/answer_cache.h"
 #include "server/http_server.h"
 #include "server/socketmap.h"
@@ -50,6 +51,7 @@ struct AdminParts {
   EventLog& events;
   const OverrideBook& overrides;
   std::function<ResolverReport()> resolver;
+  const TlsrptReporter* tlsrpt = nullptr;  ///< null: nothing is reported
 };
 using AdminPartsPtr = std::shared_ptr<const AdminParts>;
 

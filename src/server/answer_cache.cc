@@ -89,12 +89,15 @@ void log_answer(const PolicyQuestion& question, const Answer& answer, const Deci
 
 /// A lookup under way.  The timer never expires: cancelling it wakes all who wait.
 struct AnswerCache::Flight {
-  Flight(const asio::any_io_executor& executor, std::string kept_under, std::uint64_t generation_)
+  Flight(const asio::any_io_executor& executor, std::string kept_under, AskedFor whom_,
+         std::uint64_t generation_)
       : landed(executor, asio::steady_timer::time_point::max()),
         place(std::move(kept_under)),
+        whom(whom_),
         generation(generation_) {}
   asio::steady_timer landed;
   const std::string place;
+  const AskedFor whom;  ///< who asked first
   const std::uint64_t generation;
   std::size_t waiting = 0;
   AnswerPtr answer;
@@ -183,7 +186,7 @@ Task<AnswerPtr> AnswerCache::ask(PolicyQuestion question) {
     const Decision overload = temporary_failure("too many lookups are under way");
     co_return answer(overload, question.dialect, question_at(place).key);
   } else {
-    flight = launch(std::move(place));
+    flight = launch(std::move(place), question.whom);
   }
 
   ++flight->waiting;
@@ -192,8 +195,8 @@ Task<AnswerPtr> AnswerCache::ask(PolicyQuestion question) {
   co_return flight->answer;
 }
 
-AnswerCache::FlightPtr AnswerCache::launch(std::string kept_under) {
-  auto flight = std::make_shared<Flight>(serving_, std::move(kept_under), generation_);
+AnswerCache::FlightPtr AnswerCache::launch(std::string kept_under, AskedFor whom) {
+  auto flight = std::make_shared<Flight>(serving_, std::move(kept_under), whom, generation_);
   flights_.insert(flight);
   under_way_.insert_or_assign(flight->place, flight);
   ++counters_.lookups;
@@ -203,7 +206,8 @@ AnswerCache::FlightPtr AnswerCache::launch(std::string kept_under) {
 }
 
 Task<> AnswerCache::fly(FlightPtr flight) {
-  const PolicyQuestion question = question_at(flight->place);
+  PolicyQuestion question = question_at(flight->place);
+  question.whom = flight->whom;
   Decision decision = temporary_failure("internal error; the log of sealaned says more");
   try {
     auto lookup = find_(question);
@@ -296,7 +300,7 @@ void AnswerCache::renew(const Entry& entry) {
   if (closed_ || under_way_.contains(entry.place)) return;
   if (flights_.size() >= std::min(kMaxFlightsToRenew, limits_.flights)) return;
   ++counters_.renewals;
-  launch(entry.place);
+  launch(entry.place, AskedFor::mail);  // which has used it
 }
 
 void AnswerCache::clear() {

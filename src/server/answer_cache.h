@@ -115,7 +115,7 @@ class AnswerCache {
   using Due = std::multimap<std::chrono::steady_clock::time_point, Entries::iterator>;
 
   AnswerPtr hit(std::string_view kept_under);
-  FlightPtr launch(std::string kept_under);
+  FlightPtr launch(std::string kept_under, AskedFor whom);
   Task<> fly(FlightPtr flight);
   Task<> tick();
   AnswerPtr answer(const Decision& decision, Dialect dialect, std::string_view text) const;

@@ -81,6 +81,7 @@ struct Config {
   DecisionSettings decision;
   std::string overrides_file;  ///< empty: none
   std::string on_downgrade;    ///< a program and its arguments; empty: none
+  std::string tlsrpt_socket;   ///< of the collector, a path; empty: nothing is reported
 
   std::size_t cache_entries = 100'000;
   std::size_t cache_mib = 64;

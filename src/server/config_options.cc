@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of options: their names, what they take, and how they are read and shown.
 #include <fmt/format.h>
+#include <sys/un.h>
 
 #include <array>
 #include <boost/asio/ip/address.hpp>
@@ -137,6 +138,17 @@ Result<std::string> absolute_path(std::string_view value) {
   return std::string(value);
 }
 
+constexpr std::string_view kUnix = "unix:";
+
+/// Of a socket that somebody else opens.
+Result<std::string> socket_path(std::string_view value) {
+  constexpr std::size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
+  if (!value.starts_with("unix:/")) return failure("allowed is unix:/PATH");
+  value.remove_prefix(kUnix.size());
+  if (value.size() > kMaxPath) return failure("the path is longer than {} octets", kMaxPath);
+  return std::string(value);
+}
+
 /// At most one file and one server.
 Result<void> add_store(Config& config, std::string_view value) {
   if (RedisUrl::is_one(value)) {
@@ -177,7 +189,9 @@ Values texts(const std::vector<ListenAddress>& addresses) {
   return out;
 }
 
-Values unless_empty(const std::string& text) { return text.empty() ? Values{} : Values{text}; }
+Values unless_empty(const std::string& text, std::string_view before = {}) {
+  return text.empty() ? Values{} : Values{std::string(before) + text};
+}
 
 /// An option of the stable interface whose service this version does not have.  Ignoring it would
 /// let an operator believe that it works.
@@ -186,7 +200,7 @@ Result<void> not_served(Config&, std::string_view) {
 }
 Values nothing(const Config&) { return {}; }
 
-const std::array<ConfigOption, 26> kOptions{{
+const std::array<ConfigOption, 27> kOptions{{
     {"resolver.upstream", "ADDR[@PORT]",
      "a validating resolver (default: the loopback name servers of /etc/resolv.conf)", true,
      [](Config& c, std::string_view v) { return append(c.upstreams, upstream(v)); },
@@ -300,6 +314,10 @@ const std::array<ConfigOption, 26> kOptions{{
      "a program, with arguments, that is told what becomes less protected (no shell)", false,
      [](Config& c, std::string_view v) { return assign(c.on_downgrade, command(v)); },
      [](const Config& c) { return unless_empty(c.on_downgrade); }},
+    {"tlsrpt.socket", "unix:PATH",
+     "where TLSRPT is collected: told what the MTA cannot report (default: nowhere)", false,
+     [](Config& c, std::string_view v) { return assign(c.tlsrpt_socket, socket_path(v)); },
+     [](const Config& c) { return unless_empty(c.tlsrpt_socket, kUnix); }},
     {"cache.entries", "NUMBER", "answers kept ready at most, 100 to 10000000", false,
      [](Config& c, std::string_view v) -> Result<void> {
        const auto read = number(v, 100, 10'000'000);

@@ -148,6 +148,7 @@ class ExportStream : public std::enable_shared_from_this<ExportStream> {
 
   static Task<> ask(std::shared_ptr<ExportStream> self, std::size_t at) {
     PolicyQuestion question;
+    question.whom = AskedFor::people;
     question.key = self->page_.policies[at].domain.text();
     question.dialect = Dialect::postfix;
     auto asking = self->parts_->answers.ask(std::move(question));

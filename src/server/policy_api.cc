@@ -35,6 +35,7 @@ Task<HttpResponse> tell(AnswerCache& cache, const Clock& clock, HttpRequest requ
   PolicyQuestion question;
   question.key = std::get<NextHop>(key).domain.text();
   question.dialect = *dialect;
+  question.whom = AskedFor::people;  // or for mail: nobody says
   json::object told{{"domain", question.key}, {"dialect", name_of(*dialect)}};
 
   auto asking = cache.ask(std::move(question));

@@ -50,6 +50,7 @@ Task<HttpResponse> query(AnswerCache& cache, const Clock& clock, HttpRequest req
   question.key = std::string(request.parameter("key"));
   question.dialect = *dialect;
   question.flags = *flags;
+  question.whom = AskedFor::people;
   const std::string key = question.key;
 
   auto asking = cache.ask(std::move(question));

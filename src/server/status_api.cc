@@ -61,6 +61,13 @@ json::object events_of(const EventCounters& counters) {
   return {{"warnings", counters.warnings}, {"lost", counters.lost}, {"kinds", std::move(kinds)}};
 }
 
+json::object reports_of(const TlsrptCounters& counters) {
+  return {{"sent", counters.sent},
+          {"failed", counters.failed},
+          {"unwanted", counters.unwanted},
+          {"lost", counters.lost}};
+}
+
 json::object trouble_of(const StsTrouble& trouble) {
   json::object out{
       {"domain", trouble.domain.text()},         {"what", trouble.txt ? "txt" : "fetch"},
@@ -104,6 +111,7 @@ Task<json::object> look(AdminPartsPtr parts) {
                       {"forgotten", refresher.forgotten}};
   out["dane"] = {{"watched", parts->dane_watch.watched()}};
   out["events"] = events_of(parts->events.counters());
+  if (parts->tlsrpt) out["tlsrpt"] = reports_of(parts->tlsrpt->counters());
   const auto overrides = parts->overrides.current();
   out["overrides"] = {{"rules", overrides->rules().size()},
                       {"expired", overrides->expired(parts->clock.wall()).size()}};

@@ -25,12 +25,13 @@ SILENT = {"refused", "no-address"}
 
 def response(status, body, *headers, framing="good"):
     """One HTTP response; `framing` says how the body's end is told."""
-    length = [] if framing in ("chunked", "until-eof") else [f"Content-Length: {len(body)}"]
+    octets = len(body.encode())
+    length = [] if framing in ("chunked", "until-eof") else [f"Content-Length: {octets}"]
     if framing == "chunked":
         length = ["Transfer-Encoding: chunked"]
         half = len(body) // 2
         parts = (body[:half], body[half:])
-        body = "".join(f"{len(part):x}\r\n{part}\r\n" for part in parts) + "0\r\n\r\n"
+        body = "".join(f"{len(part.encode()):x}\r\n{part}\r\n" for part in parts) + "0\r\n\r\n"
     lines = [f"HTTP/1.1 {status}", *length, "Connection: close", *headers]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 

@@ -68,6 +68,8 @@ TEST_CASE("every option is read") {
       "insecure-mx = may\n"
       "overrides = /etc/sealane/overrides\n"
       "on-downgrade = /usr/local/bin/tell postmaster\n"
+      "[tlsrpt]\n"
+      "socket = unix:/run/tlsrpt/collectd.sock\n"
       "[cache]\n"
       "entries = 100\n"
       "memory = 1\n"
@@ -91,6 +93,7 @@ TEST_CASE("every option is read") {
   CHECK(read->decision.insecure_mx_may);
   CHECK(read->overrides_file == "/etc/sealane/overrides");
   CHECK(read->on_downgrade == "/usr/local/bin/tell postmaster");
+  CHECK(read->tlsrpt_socket == "/run/tlsrpt/collectd.sock");
   CHECK(read->cache_entries == 100);
   CHECK(read->cache_mib == 1);
   CHECK(read->log_level == Severity::debug);
@@ -164,6 +167,8 @@ TEST_CASE("a value that does not fit names the line, the value and what is allow
            {"policy", "insecure-mx = no", "allowed are dane, may"},
            {"policy", "overrides = overrides", "an absolute path"},
            {"policy", "on-downgrade = tell", "an absolute path"},
+           {"tlsrpt", "socket = /run/tlsrpt/collectd.sock", "allowed is unix:/PATH"},
+           {"tlsrpt", "socket = unix:collectd.sock", "allowed is unix:/PATH"},
            {"cache", "entries = 99", "a number from 100 to 10000000"},
            {"cache", "memory = 0", "a number from 1 to 65536"},
            {"log", "level = loud", "allowed are debug, info, notice, warning, error, alarm"},
