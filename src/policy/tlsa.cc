@@ -140,10 +140,10 @@ void apply_digest_agility(std::vector<JudgedTlsa>& judged) {
 }
 
 template <std::size_t N>
-std::string name_or_number(const std::array<std::string_view, N>& names, std::string_view private_,
-                           std::uint8_t value) {
+std::string name_or_number(const std::array<std::string_view, N>& names,
+                           std::string_view if_private, std::uint8_t value) {
   if (value < N) return std::string(names[value]);
-  return value == kPrivate ? std::string(private_) : std::to_string(value);
+  return value == kPrivate ? std::string(if_private) : std::to_string(value);
 }
 
 }  // namespace

@@ -88,9 +88,9 @@ Task<> AccessServer::talk(Connection& connection) {
       std::string text = connection.in.substr(0, length);
       connection.in.erase(0, length);
       auto asking = action_for(connection, std::move(text));
-      std::string reply = co_await std::move(asking);
-      if (reply.empty()) co_return;
-      reply = "action=" + reply + "\n\n";
+      const std::string action = co_await std::move(asking);
+      if (action.empty()) co_return;
+      const std::string reply = fmt::format("action={}\n\n", action);
       co_await asio::async_write(connection.socket, asio::buffer(reply),
                                  asio::redirect_error(asio::use_awaitable, error));
       if (error) co_return;

@@ -89,12 +89,12 @@ void log_answer(const PolicyQuestion& question, const Answer& answer, const Deci
 
 /// A lookup under way.  The timer never expires: cancelling it wakes all who wait.
 struct AnswerCache::Flight {
-  Flight(const asio::any_io_executor& executor, std::string kept_under, AskedFor whom_,
-         std::uint64_t generation_)
+  Flight(const asio::any_io_executor& executor, std::string kept_under, AskedFor asked_for,
+         std::uint64_t at_generation)
       : landed(executor, asio::steady_timer::time_point::max()),
         place(std::move(kept_under)),
-        whom(whom_),
-        generation(generation_) {}
+        whom(asked_for),
+        generation(at_generation) {}
   asio::steady_timer landed;
   const std::string place;
   const AskedFor whom;  ///< who asked first

@@ -135,9 +135,10 @@ Result<std::vector<ConfigSetting>> parse_config_text(std::string_view text,
       return failure("{}: \"{}\" is neither \"key = value\" nor \"[section]\"", origin,
                      escape(without_password(line)));
     }
-    const std::string key(trim(line.substr(0, equals)));
-    settings.push_back({section.empty() ? key : section + "." + key,
-                        std::string(trim(line.substr(equals + 1))), origin});
+    const std::string_view key = trim(line.substr(0, equals));
+    const std::string_view value = trim(line.substr(equals + 1));
+    std::string name = section.empty() ? std::string(key) : fmt::format("{}.{}", section, key);
+    settings.push_back({std::move(name), std::string(value), origin});
   }
   return settings;
 }
