@@ -6,6 +6,10 @@
 
 DEFAULT_LEVEL=dane
 start_daemon
+# A policy that is known when the mail comes must not take the place of DANE.
+printf '%s\n' dane-and-sts.test dane-not-in-policy.test > "$LAB_STATE/known"
+ok "policies of two DANE domains are known beforehand" \
+  "$SEALANE" cache warm "$LAB_STATE/known" --admin "unix:$ADMIN"
 ok "Postfix starts" postfix_start "$SOCKETS" socketmap:unix:/run/lab/map:postfix \
   smtp_tls_security_level=dane smtp_tls_dane_insecure_mx_policy=dane
 mapfile -t recipients < <("$LAB_DIR/mailed" --level dane recipients)
