@@ -35,13 +35,14 @@ sender=boss@lab.test                       require record  reason="decided"
 sender=.secret.lab.test context=none       require         reason="another port"
 sender=.secret.lab.test context=submission require         reason="data"
 sender=curious@lab.test                    record          reason="to see"
+user=Payroll                               require         reason="salaries"
 END
 start_daemon
 ok "Postfix starts" postfix_start "$SOCKETS" socketmap:unix:/run/lab/map:postfix
 in_postfix sed -i '/^smtpd_recipient_restrictions/d' /etc/postfix/main.cf
 cat "$HERE/../../packaging/postfix/access.cf.example" >> "$POSTFIX_ROOT/etc/postfix/main.cf"
 postfix_set smtpd_tls_security_level=none defer_transports=smtp mynetworks=127.0.0.0/8 \
-  smtpd_delay_reject=yes
+  smtpd_delay_reject=yes smtpd_authorized_xclient_hosts=127.0.0.1
 in_postfix postconf -M 'smtp/inet=127.0.0.1:2525 inet n - n - - smtpd'
 in_postfix postfix reload 2> "$LAB_STATE/reload.out"
 if ! wait_for 20 session listens 2> "$LAB_STATE/session.err"; then
@@ -72,6 +73,10 @@ like "one host of which DANE is not known" '^u@err-beside-dane.test 450 4.7.5 .*
   "$(session boss@lab.test u@err-beside-dane.test)"
 like "a class of senders, by the context of the port" '^u@no-policy.test 554 5.7.10' \
   "$(session x@a.secret.lab.test u@no-policy.test)"
+like "who has logged in" '^u@no-policy.test 554 5.7.10' \
+  "$(session --login Payroll x@lab.test u@no-policy.test)"
+like "a name in other letters is another one" '^u@no-policy.test 250 ' \
+  "$(session --login payroll x@lab.test u@no-policy.test)"
 like "everybody else" '^u@no-policy.test 250 ' "$(session x@lab.test u@no-policy.test)"
 
 # ---- what was found is in the header

@@ -3,6 +3,7 @@
 
   session.py listens                                  exit status 0 if it does
   session.py [--data] SENDER RECIPIENT...             a line each: RECIPIENT CODE TEXT; "data CODE TEXT"
+  session.py --login USER SENDER RECIPIENT...         as somebody who has logged in (XCLIENT)
   session.py --steps FIFO SENDER                      the same, recipients from the FIFO one by one
 """
 
@@ -37,6 +38,10 @@ def main(*words):
     elif words[0] == "--data":
         if 250 in recipients(client, words[1], words[2:]):
             say("data", client.data("Subject: lab\n\nlab\n"))
+    elif words[0] == "--login":
+        client.ehlo("client.lab.test")
+        client.docmd("XCLIENT", f"LOGIN={words[1]}")  # the greeting comes again
+        recipients(client, words[2], words[3:])
     else:
         recipients(client, words[0], words[1:])
     client.quit()
