@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 #include <cstddef>
@@ -38,6 +39,15 @@ struct Heading {
   std::string first_end;  ///< of the policies; empty: there is none
 };
 
+/// A name in UTF-8 that can be a key; empty if it cannot.
+std::string_view key_of(std::string_view name) {
+  const bool is_key = std::all_of(name.begin(), name.end(), [](char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    return octet > ' ' && octet != 0x7f;
+  });
+  return is_key ? name : std::string_view();
+}
+
 /// The words of one format.
 class Format {
  public:
@@ -69,19 +79,28 @@ class TextHash : public Format {
     if (!reply.starts_with(kOk)) {
       return fmt::format("# {}: nothing is demanded now ({})\n", domain, why_not(line));
     }
+    const std::string policy(trim(std::string_view(reply).substr(kOk.size())));
     std::string text;
     if (text_at(line, "status") == "temporary") {
       text = fmt::format("# {}: by its policy alone, since: {}\n", domain,
                          for_terminal(text_at(line, "reason")));
     }
     ++entries_;
-    return text + fmt::format("{}\t{}\n", domain, trim(std::string_view(reply).substr(kOk.size())));
+    text += fmt::format("{}\t{}\n", domain, policy);
+    // Postfix asks with the name as the mail has it.
+    const std::string_view unicode = key_of(text_at(line, "unicode"));
+    if (!unicode.empty()) text += fmt::format("{}\t{}\n", unicode, policy);
+    if (unicode.empty() && domain.find("xn--") != std::string::npos) {
+      text += fmt::format("# {}: its name in UTF-8 cannot be a key\n", domain);
+    }
+    return text;
   }
 
   std::string end() override { return fmt::format("# End: {} policies.\n", entries_); }
 
  private:
   static std::string_view why_not(const json::object& line) {
+    if (text_at(line, "status") == "temporary") return "not known, and sts=off";
     return is_true(line, "observing") ? "observing" : "an override, or the policy has changed";
   }
 
@@ -156,7 +175,12 @@ Result<std::unique_ptr<FreshFile>> open_output(const std::string& path) {
   if (exists && !S_ISREG(there.st_mode)) return failure("{}: is no plain file", escape(path));
   auto file = FreshFile::open(path);
   if (!file) return file;
-  if (auto created = (*file)->create(kExportMode); !created) return tl::unexpected(created.error());
+  // Nobody reads in it what the old one did not show.
+  const mode_t mode = exists ? mode_t{0600} : kExportMode;
+  if (auto created = (*file)->create(mode); !created) return tl::unexpected(created.error());
+  if (exists) {
+    if (auto taken = (*file)->take_rights(there); !taken) return tl::unexpected(taken.error());
+  }
   return file;
 }
 

@@ -58,14 +58,6 @@ Result<OldFile> read_old(int directory, const std::string& name, const std::stri
   return OldFile{*std::move(text), rights};
 }
 
-/// Owner before mode: a change of owner may take bits off.
-bool take_rights(int descriptor, const std::optional<struct stat>& rights) {
-  if (!rights) return ::fchmod(descriptor, kNewFileMode) == 0;
-  const bool is_same = rights->st_uid == ::geteuid() && rights->st_gid == ::getegid();
-  if (!is_same && ::fchown(descriptor, rights->st_uid, rights->st_gid) != 0) return false;
-  return ::fchmod(descriptor, rights->st_mode & 07777) == 0;
-}
-
 }  // namespace
 
 Result<void> edit_file(const std::string& path, std::size_t limit, const TextEdit& edit) {
@@ -79,7 +71,10 @@ Result<void> edit_file(const std::string& path, std::size_t limit, const TextEdi
   if (text->size() > limit) return failure("{}: would be larger than {} octets", path, limit);
   if (auto created = fresh.create(0600); !created) return created;
   if (auto written = fresh.write(*text); !written) return written;
-  if (!take_rights(fresh.descriptor(), old->rights)) return trouble(path);
+  if (!old->rights && ::fchmod(fresh.descriptor(), kNewFileMode) != 0) return trouble(path);
+  if (old->rights) {
+    if (auto taken = fresh.take_rights(*old->rights); !taken) return taken;
+  }
   return fresh.commit();
 }
 

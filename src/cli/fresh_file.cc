@@ -8,9 +8,25 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 namespace sealane {
+namespace {
+
+constexpr std::chrono::milliseconds kLockAgain{100};
+
+bool lock(int directory) {
+  const auto end = std::chrono::steady_clock::now() + kLockPatience;
+  while (::flock(directory, LOCK_EX | LOCK_NB) != 0) {
+    const bool is_held = errno == EWOULDBLOCK || errno == EINTR;
+    if (!is_held || std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(kLockAgain);
+  }
+  return true;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<FreshFile>> FreshFile::open(const std::string& path) {
   const std::filesystem::path whole(path);
@@ -18,8 +34,10 @@ Result<std::unique_ptr<FreshFile>> FreshFile::open(const std::string& path) {
   const std::string parent = whole.has_parent_path() ? whole.parent_path().string() : ".";
   if (name.empty() || name == "." || name == "..") return failure("{}: is no file name", path);
   Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::flock(directory.get(), LOCK_EX) != 0) {
-    return failure("{}: {}", parent, std::strerror(errno));
+  if (!directory) return failure("{}: {}", parent, std::strerror(errno));
+  if (!lock(directory.get())) {
+    return failure("{}: its lock is held by another process (see lslocks): {}", parent,
+                   std::strerror(errno));
   }
   return std::unique_ptr<FreshFile>(new FreshFile(std::move(directory), name, path));
 }
@@ -44,6 +62,14 @@ Result<void> FreshFile::write(std::string_view text) {
     if (written < 0) return trouble();
     text.remove_prefix(static_cast<std::size_t>(written));
   }
+  return {};
+}
+
+Result<void> FreshFile::take_rights(const struct stat& rights) {
+  const bool is_same = rights.st_uid == ::geteuid() && rights.st_gid == ::getegid();
+  // Owner before mode: a change of owner may take bits off.
+  if (!is_same && ::fchown(descriptor(), rights.st_uid, rights.st_gid) != 0) return trouble();
+  if (::fchmod(descriptor(), rights.st_mode & 07777) != 0) return trouble();
   return {};
 }
 

@@ -3,8 +3,9 @@
 // the old text or the new one.
 #pragma once
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,12 +16,15 @@
 
 namespace sealane {
 
+/// Anybody who may read the directory can hold its lock: then it is better to fail than to hang.
+inline constexpr std::chrono::seconds kLockPatience{10};
+
 /// Blocks.  Until commit() nothing but a hidden file beside the old one has changed, and that goes
 /// with this object.
 class FreshFile {
  public:
-  /// Waits until no other FreshFile of this directory is at work (flock(2)).  Nothing is written
-  /// yet.
+  /// Waits until no other FreshFile of this directory is at work (flock(2)), kLockPatience at most.
+  /// Nothing is written yet.
   static Result<std::unique_ptr<FreshFile>> open(const std::string& path);
   FreshFile(const FreshFile&) = delete;
   FreshFile& operator=(const FreshFile&) = delete;
@@ -37,6 +41,8 @@ class FreshFile {
   /// Begins the file; the umask takes its bits off `mode`.
   Result<void> create(mode_t mode);
   Result<void> write(std::string_view text);
+  /// Owner, group and mode of the file whose place it takes.
+  Result<void> take_rights(const struct stat& rights);
   /// The text is on disk under its name when this returns.
   Result<void> commit();
 

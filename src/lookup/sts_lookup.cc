@@ -61,6 +61,11 @@ class StsLookup::Impl : public std::enable_shared_from_this<StsLookup::Impl> {
   void tick();
   void close();
   const StsCounters& counters() const { return report_.counters; }
+  bool is_all_stored() const {
+    bool stored = true;
+    slots_.for_each([&stored](const StsSlot& slot) { stored = stored && !slot.unsaved; });
+    return stored;
+  }
   Steady started() const { return started_; }
   StsOperator& operations() { return operator_; }
   StsTroubles& troubles() { return troubles_; }
@@ -381,6 +386,7 @@ bool StsLookup::has_room_for_refresh() const { return impl_->has_room_for_refres
 StsEntry::Steady StsLookup::started() const { return impl_->started(); }
 void StsLookup::tick() { impl_->tick(); }
 void StsLookup::close() { impl_->close(); }
+bool StsLookup::is_all_stored() const { return impl_->is_all_stored(); }
 const StsCounters& StsLookup::counters() const { return impl_->counters(); }
 StsOperator& StsLookup::operations() { return impl_->operations(); }
 StsTroubles& StsLookup::troubles() { return impl_->troubles(); }

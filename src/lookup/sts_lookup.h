@@ -94,6 +94,9 @@ class StsLookup {
   /// Stops all work of its own; questions under way still end.
   void close();
 
+  /// Nothing in memory waits for a store that works.  Looks at all that is in memory.
+  bool is_all_stored() const;
+
   const StsCounters& counters() const;
 
   /// What an operator may do.

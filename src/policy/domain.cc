@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/domain.h"
 
+#include <unicode/ucasemap.h>
 #include <unicode/uidna.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "policy/unicode_name.h"
 
 namespace sealane {
 namespace {
@@ -39,6 +41,19 @@ const UIDNA* uts46() {
     return std::unique_ptr<UIDNA, Close>(U_SUCCESS(status) ? opened : nullptr);
   }();
   return instance.get();
+}
+
+/// As Postfix folds the keys of its tables.
+std::optional<std::string> fold_case(const std::string& utf8) {
+  UErrorCode status = U_ZERO_ERROR;
+  UCaseMap* map = ucasemap_open("", U_FOLD_CASE_DEFAULT, &status);
+  const std::unique_ptr<UCaseMap, decltype(&ucasemap_close)> owner(map, ucasemap_close);
+  std::array<char, kMaxIdnLength> folded;
+  const auto length =
+      ucasemap_utf8FoldCase(map, folded.data(), static_cast<int32_t>(folded.size()), utf8.data(),
+                            static_cast<int32_t>(utf8.size()), &status);
+  if (U_FAILURE(status)) return std::nullopt;
+  return std::string(folded.data(), static_cast<std::size_t>(length));
 }
 
 }  // namespace
@@ -89,6 +104,25 @@ Result<Domain> Domain::parse_idn(std::string_view utf8) {
 
 Result<Domain> Domain::below(std::string_view prefix) const {
   return parse(fmt::format("{}.{}", prefix, text_));
+}
+
+std::optional<std::string> unicode_name(const Domain& domain) {
+  const std::string& text = domain.text();
+  const UIDNA* idna = uts46();
+  if (idna == nullptr || text.find("xn--") == std::string::npos) return std::nullopt;
+  std::array<char, kMaxIdnLength> converted;
+  UIDNAInfo info = UIDNA_INFO_INITIALIZER;
+  UErrorCode status = U_ZERO_ERROR;
+  const auto length = uidna_nameToUnicodeUTF8(
+      idna, text.data(), static_cast<int32_t>(text.size()), converted.data(),
+      static_cast<int32_t>(converted.size()), &info, &status);
+  if (U_FAILURE(status) || info.errors != 0) return std::nullopt;
+  std::string name(converted.data(), static_cast<std::size_t>(length));
+  const std::optional<std::string> folded = fold_case(name);
+  if (!folded || is_ascii(name)) return std::nullopt;
+  const Result<Domain> again = Domain::parse_idn(*folded);
+  if (!again || *again != domain) return std::nullopt;
+  return name;
 }
 
 }  // namespace sealane

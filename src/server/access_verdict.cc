@@ -52,7 +52,7 @@ std::string_view name_of(Protection protection) {
 }
 
 Protection protection_of(const Answer& answer) {
-  if (answer.observed) return Protection::unknown;
+  if (answer.observed || answer.temporary()) return Protection::unknown;
   switch (answer.action) {
     case Action::temporary:
       return Protection::unknown;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "lookup/waiting.h"
 #include "policy/next_hop.h"
+#include "server/mta_reply.h"
 
 namespace sealane {
 namespace asio = boost::asio;
@@ -220,15 +221,13 @@ Task<> AnswerCache::fly(FlightPtr flight) {
   const auto found = under_way_.find(flight->place);
   if (found != under_way_.end() && found->second == flight) under_way_.erase(found);
   if (closed_) co_return;
-  const seconds cap = decision.action == Action::temporary ? kMaxTemporaryTtl : kMaxAnswerTtl;
-  decision.ttl = std::clamp(decision.ttl, seconds{0}, cap);
   flight->answer = answer(decision, question.dialect, question.key);
   if (flight->answer->temporary()) ++counters_.temporary;
   const auto before = by_key_.find(flight->place);
   const bool news =
       before == by_key_.end() || before->second->answer->reply != flight->answer->reply;
   log_answer(question, *flight->answer, decision, news);
-  keep(*flight, decision.ttl);
+  keep(*flight, std::chrono::ceil<seconds>(flight->answer->expires - clock_.steady()));
   flight->landed.cancel();
 }
 
@@ -242,7 +241,11 @@ AnswerPtr AnswerCache::answer(const Decision& decision, Dialect dialect,
   made->sts = decision.sts;
   made->observed = std::find(decision.notices.begin(), decision.notices.end(), Notice::observed) !=
                    decision.notices.end();
-  made->expires = clock_.steady() + decision.ttl;
+  const std::string_view status = reply_status(dialect, made->reply);
+  made->held = status == "TEMP" && decision.action != Action::temporary;
+  if (made->held) made->reason = made->reply.substr(made->reply.find(' ') + 1);
+  const seconds cap = made->temporary() ? kMaxTemporaryTtl : kMaxAnswerTtl;
+  made->expires = clock_.steady() + std::clamp(decision.ttl, seconds{0}, cap);
   return made;
 }
 

@@ -46,7 +46,9 @@ struct Answer {
   bool observed = false;  ///< "not found" because of row 33: says nothing of the destination
   std::chrono::steady_clock::time_point expires;  ///< by the Clock port
 
-  bool temporary() const { return action == Action::temporary; }
+  bool held = false;  ///< decided, but not to be said to this MTA: the reply is temporary
+
+  bool temporary() const { return held || action == Action::temporary; }
 };
 using AnswerPtr = std::shared_ptr<const Answer>;
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/utc.h"
 #include "lookup/waiting.h"
+#include "policy/unicode_name.h"
 #include "server/across.h"
 #include "server/cache_api.h"
 #include "server/cache_json.h"
@@ -22,11 +23,13 @@ namespace {
 /// (RFC 6761 6.4).
 constexpr std::string_view kHeld = "OK secure match=nobody.invalid servername=hostname";
 
+constexpr std::string_view kOnlyDane = "OK dane-only";
+
 struct Enforced {
   Domain domain;
   json::object told;
   json::array mx;     ///< empty: the policy cannot be read
-  std::string alone;  ///< Postfix's answer if nothing but the policy were known
+  std::string alone;  ///< Postfix's answer if nothing but this were known; empty: no demand
 };
 
 struct Page {
@@ -50,15 +53,15 @@ std::string answer_of(const StsPolicy& policy, const Domain& domain) {
   return reply.starts_with("OK ") ? reply : std::string(kHeld);
 }
 
-/// Nothing if the policy is not in force, or demands nothing.  One that cannot be read may demand
-/// something.
-std::optional<Enforced> enforced(const Domain& domain, const StsMemory& memory,
-                                 std::chrono::sys_seconds now) {
-  if (!memory.policy || memory.policy->expires <= now) return std::nullopt;
+/// Nothing if there is no policy, or one that demands nothing.  One that cannot be read may demand
+/// something, and whether one is over is not the wall clock's to say alone (docs/decision.md).
+std::optional<Enforced> enforced(const Domain& domain, const StsMemory& memory) {
+  if (!memory.policy) return std::nullopt;
   const Result<StsPolicy> policy = parse_sts_policy(memory.policy->body);
   if (policy && policy->mode != StsMode::enforce) return std::nullopt;
   Enforced found{domain, {}, {}, std::string(kHeld)};
   found.told = {{"domain", domain.text()}, {"mode", mode_text(*memory.policy)}};
+  if (const auto unicode = unicode_name(domain)) found.told["unicode"] = *unicode;
   found.told["id"] = escape(memory.policy->id);
   found.told["expires"] = utc_text(memory.policy->expires);
   if (!policy) return found;
@@ -67,6 +70,15 @@ std::optional<Enforced> enforced(const Domain& domain, const StsMemory& memory,
   found.told["max_age"] = policy->max_age.count();
   found.told["mx"] = found.mx;
   return found;
+}
+
+/// The operator's word counts also as long as nothing can be found out.
+void obey(const Override& what, Enforced& found) {
+  if (what.dane == DaneOverride::only) {
+    found.alone = kOnlyDane;
+  } else if (what.sts_off) {
+    found.alone.clear();
+  }
 }
 
 /// Lookup thread.
@@ -78,9 +90,13 @@ Task<Page> read_page(AdminPartsPtr parts, std::string after) {
     co_return page;
   }
   for (const auto& [domain, memory] : *rows) {
-    auto found = enforced(domain, memory, parts->clock.wall());
-    if (found) page.policies.push_back(std::move(*found));
+    auto found = enforced(domain, memory);
+    if (!found) continue;
+    if (const auto rule = parts->overrides.find(domain)) obey(rule->override_, *found);
+    page.policies.push_back(std::move(*found));
   }
+  // What is only in memory would be missing.
+  if (!parts->sts.is_all_stored()) page.problem = "the store does not work: not all is on disk";
   page.last = rows->size() < kCachePage;
   if (!rows->empty()) page.after = rows->back().first.text();
   co_return page;
@@ -91,11 +107,12 @@ std::string line_of(const Enforced& policy, const Answer& answer, const Clock& c
   for (const auto& [name, value] : policy_json(answer, clock.steady())) {
     if (name != "mode") told[name] = value;
   }
-  if (told.at("status") == "temporary") {
+  if (told.at("status") == "temporary" && !policy.alone.empty()) {
     // A file cannot say "wait", and no line would be a downgrade: what is stored is in force.
-    told["level"] = "secure";
-    told["by"] = "mta-sts";
-    if (!policy.mx.empty()) told["match"] = policy.mx;
+    const bool is_dane = policy.alone == kOnlyDane;
+    told["level"] = is_dane ? "dane-only" : "secure";
+    told["by"] = is_dane ? "override" : "mta-sts";
+    if (!is_dane && !policy.mx.empty()) told["match"] = policy.mx;
     told["postfix"] = policy.alone;
   }
   return json::serialize(told) + "\n";

@@ -147,19 +147,39 @@ void HttpServer::close() {
 
 void HttpServer::take(Socket socket) {
   auto connection = std::make_shared<Connection>(std::move(socket), executor_);
-  if (!has_room(*connection)) return;
+  if (!has_room(*connection)) return note_refusal();
   connections_.insert(connection);
   spawn_detached(executor_, serve(connection), "http connection");
 }
 
 bool HttpServer::has_room(const Connection& newcomer) const {
-  if (connections_.size() >= limits_.connections) return false;
   // On TCP, who has gone already has no address.
-  if (!newcomer.client) return newcomer.peer.has_value();
-  const auto of_client = std::count_if(
-      connections_.begin(), connections_.end(),
-      [&newcomer](const ConnectionPtr& other) { return other->client == newcomer.client; });
-  return static_cast<std::size_t>(of_client) < limits_.of_client;
+  if (!newcomer.client && !newcomer.peer) return false;
+  const auto count = [this](auto is_counted) {
+    return static_cast<std::size_t>(
+        std::count_if(connections_.begin(), connections_.end(),
+                      [&](const ConnectionPtr& other) { return is_counted(*other); }));
+  };
+  const std::size_t there = count([&](const Connection& other) {
+    return other.client.has_value() == newcomer.client.has_value();
+  });
+  if (there >= limits_.connections) return false;
+  if (!newcomer.client) return true;
+  const std::size_t of_client =
+      count([&](const Connection& other) { return other.client == newcomer.client; });
+  const std::size_t of_site = count([&](const Connection& other) {
+    return other.client && is_same_site(*other.client, *newcomer.client);
+  });
+  return of_client < limits_.of_client && of_site < kClientsOfSite * limits_.of_client;
+}
+
+void HttpServer::note_refusal() {
+  ++refused_;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < quiet_until_) return;
+  quiet_until_ = now + kRefusalsToldEvery;
+  log(Severity::warning, "http_refused",
+      {{"cause", "too many connections"}, {"so_far", std::to_string(refused_)}});
 }
 
 /// Counts a request; the response to one too many.

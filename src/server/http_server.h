@@ -8,6 +8,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,10 @@ inline constexpr std::size_t kMaxHttpConnections = 64;
 /// For a request to come, for its answer, and for each piece of a long one.  A look at a domain
 /// that an operator asks for ends within 90 s: TXT, and a policy host that dawdles.
 inline constexpr std::chrono::seconds kHttpPatience{120};
+/// A site of IPv6 has many networks: this many times the share of one client is all of it.
+inline constexpr std::size_t kClientsOfSite = 2;
+/// Refused connections are logged once in this time.
+inline constexpr std::chrono::minutes kRefusalsToldEvery{1};
 /// A stream that has nothing yet is asked again after this; a client that left is noticed then.
 inline constexpr std::chrono::milliseconds kHttpPoll{300};
 
@@ -37,7 +42,7 @@ inline constexpr std::chrono::milliseconds kHttpLinger{2'000};
 inline constexpr std::size_t kMaxHttpLinger = 16 * 1024 * 1024;  ///< octets thrown away
 
 struct HttpLimits {
-  std::size_t connections = kMaxHttpConnections;
+  std::size_t connections = kMaxHttpConnections;   ///< on TCP, and as many on unix sockets
   std::size_t of_client = kMaxHttpConnections;     ///< of one ClientNetwork; not on unix sockets
   std::chrono::milliseconds head = kHttpPatience;  ///< for a request's head, and until it comes
   std::chrono::milliseconds patience = kHttpPatience;  ///< for body and answer, and for each piece
@@ -63,6 +68,7 @@ class HttpServer {
 
   void take(Socket socket);
   bool has_room(const Connection& newcomer) const;
+  void note_refusal();
   std::optional<HttpResponse> over_rate(const Connection& connection) const;
   void be_patient(const ConnectionPtr& connection, std::chrono::milliseconds limit) const;
   Task<> serve(ConnectionPtr connection);
@@ -83,6 +89,8 @@ class HttpServer {
   Acceptor acceptor_;
   std::unordered_set<ConnectionPtr> connections_;
   bool closing_ = false;
+  std::uint64_t refused_ = 0;
+  std::chrono::steady_clock::time_point quiet_until_{};
 };
 
 }  // namespace sealane

@@ -21,6 +21,12 @@ std::string retry_after(std::chrono::seconds wait) {
   return fmt::format("Retry-After: {}\r\n", std::max(wait, std::chrono::seconds{1}).count());
 }
 
+/// In which "none" means that nothing is demanded.
+bool tells_everything(Dialect dialect) {
+  return dialect == Dialect::postfix || dialect == Dialect::postfix_tlsrpt ||
+         dialect == Dialect::postfix_pins;
+}
+
 Task<HttpResponse> tell(AnswerCache& cache, const Clock& clock, HttpRequest request) {
   // A bare name, without brackets and port, is what keys of "requiretls" are.
   const ParsedKey key = parse_requiretls_key(request.names.front());
@@ -29,8 +35,9 @@ Task<HttpResponse> tell(AnswerCache& cache, const Clock& clock, HttpRequest requ
   }
   std::optional<Dialect> dialect = Dialect::postfix;
   if (request.parameters.contains("dialect")) dialect = dialect_named(request.parameter("dialect"));
-  if (!dialect) {
-    co_return HttpResponse::error(400, "unknown dialect; there are " + known_map_names());
+  if (!dialect || !tells_everything(*dialect)) {
+    co_return HttpResponse::error(
+        400, "the dialects are postfix, postfix-tlsrpt and postfix-pins: others leave DANE out");
   }
   PolicyQuestion question;
   question.key = std::get<NextHop>(key).domain.text();

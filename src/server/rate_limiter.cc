@@ -19,6 +19,12 @@ std::uint64_t bits_of(std::span<const std::uint8_t> octets) {
 
 }  // namespace
 
+bool is_same_site(const ClientNetwork& one, const ClientNetwork& other) {
+  constexpr int kBitsOfSubnet = 16;
+  if (!one.is_v6 || !other.is_v6) return one == other;
+  return one.bits >> kBitsOfSubnet == other.bits >> kBitsOfSubnet;
+}
+
 std::optional<ClientNetwork> client_network(const sockaddr_storage& name) {
   if (name.ss_family == AF_INET) {
     sockaddr_in v4{};

@@ -32,6 +32,9 @@ struct ClientNetwork {
   friend auto operator<=>(const ClientNetwork&, const ClientNetwork&) = default;
 };
 
+/// Whether both are in one /48 of IPv6, as many sites have; an IPv4 address is a site of its own.
+bool is_same_site(const ClientNetwork& one, const ClientNetwork& other);
+
 /// An IPv4 address that is mapped into IPv6 counts as itself.  Nothing for other families.
 std::optional<ClientNetwork> client_network(const sockaddr_storage& name);
 /// Of whoever is at the other end of a connected socket; nothing on a unix socket.

@@ -201,6 +201,7 @@ class FakeStore : public PolicyStore {
  public:
   std::map<Domain, StsMemory> kept;
   bool broken = false;
+  bool full = false;  ///< takes nothing
   std::size_t puts = 0;
 
   Task<Result<std::optional<StsMemory>>> find(Domain name) override {
@@ -210,7 +211,7 @@ class FakeStore : public PolicyStore {
     co_return std::optional<StsMemory>(found->second);
   }
   Task<Result<void>> put(Domain name, StsMemory memory) override {
-    if (broken) co_return failure("the store is broken");
+    if (broken || full) co_return failure("the store is broken");
     ++puts;
     kept[name] = std::move(memory);
     co_return Result<void>();

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/override_file.h"
 #include "server/admin_house.h"
 
 using namespace sealane;
@@ -41,7 +42,6 @@ TEST_CASE("an export has the enforced policies, each with the answer of this mom
   keep(house, "dane.test", policy("enforce"));
   keep(house, "testing.test", policy("testing"));
   keep(house, "none.test", policy("none"));
-  keep(house, "over.test", policy("enforce"), hours{0});
   house.inside([&] {
     house.finder.decisions["sts.test"] = by_policy();
     house.finder.decisions["dane.test"] = found(Action::dane_only);
@@ -74,6 +74,65 @@ TEST_CASE("while an answer cannot be found out, the stored policy is exported: n
   CHECK(down.at("postfix").as_string() == "OK secure match=.a.test:mx.a.test servername=hostname");
   CHECK(lines[1].at("status").as_string() == "none");
   CHECK(lines[1].at("postfix").as_string() == "NOTFOUND ");
+}
+
+TEST_CASE("whether a policy is over is the daemon's to say, not the wall clock's") {
+  AdminHouse house;
+  keep(house, "ended.test", policy("enforce"), hours{-1});  // and a fetch has failed
+  keep(house, "jumped.test", policy("enforce"), hours{-1});
+  keep(house, "untried.test", policy("enforce"), hours{-1});
+  house.inside([&] {
+    house.finder.decisions["jumped.test"] = by_policy();
+    house.finder.decisions["untried.test"] = found(Action::temporary);
+  });
+  const auto lines = house.get("/v1/export").lines();
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].at("postfix").as_string() == "NOTFOUND ");
+  for (const std::size_t at : {1, 2}) {
+    CHECK(lines[at].at("postfix").as_string() ==
+          "OK secure match=.a.test:mx.a.test servername=hostname");
+  }
+}
+
+TEST_CASE("the operator's word counts also while nothing can be found out") {
+  AdminHouse house;
+  for (const char* name : {"dane.test", "free.test"}) keep(house, name, policy("enforce"));
+  house.inside([&] {
+    house.overrides().replace(std::make_shared<Overrides>(
+        parse_overrides("dane.test dane=only reason=\"a\"\nfree.test sts=off reason=\"b\"\n")
+            .value()));
+    for (const char* name : {"dane.test", "free.test"}) {
+      house.finder.decisions[name] = found(Action::temporary);
+    }
+  });
+  const auto lines = house.get("/v1/export").lines();
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].at("postfix").as_string() == "OK dane-only");
+  CHECK(lines[0].at("by").as_string() == "override");
+  CHECK(lines[1].at("postfix").as_string() == "TEMP free.test: resolver down");
+  CHECK(lines[1].at("level").as_string() == "temporary");
+}
+
+TEST_CASE("a name with A-labels has its name in UTF-8, unless that folds to another") {
+  AdminHouse house;
+  for (const char* name : {"a.test", "xn--bcher-kva.test", "xn--strae-oqa.test"}) {
+    keep(house, name, policy("enforce"));
+  }
+  const auto lines = house.get("/v1/export").lines();
+  REQUIRE(lines.size() == 3);
+  CHECK_FALSE(lines[0].as_object().contains("unicode"));
+  CHECK(lines[1].at("unicode").as_string() == "b\u00fccher.test");
+  CHECK_FALSE(lines[2].as_object().contains("unicode"));
+}
+
+TEST_CASE("an export with something that is only in memory breaks off") {
+  AdminHouse house;
+  keep(house, "a.test", policy("enforce"));
+  house.publish("b.test", policy("enforce"));
+  house.inside([&] { house.store.full = true; });
+  CHECK(house.post("/v1/cache/b.test/refresh").status == 200);
+  const auto lines = house.get("/v1/export").lines();
+  CHECK(lines.back().as_object().contains("error"));
 }
 
 TEST_CASE("a policy that cannot be said, or not be read, holds mail instead of letting it out") {
