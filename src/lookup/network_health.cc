@@ -38,12 +38,18 @@ void NetworkHealth::note_failure(const std::string& domain, const FetchFailure& 
   if (has_no_connection(failure)) {
     note_unreachable(domain, failure.unreachable, now);
   } else if (proves_connection(failure.problem)) {
-    note_reached();
+    note_reached(now);
   }
 }
 
 bool NetworkHealth::is_alone(const FetchFailure& failure, Steady now) const {
   return has_no_connection(failure) && looks_broken(now);
+}
+
+bool NetworkHealth::is_theirs(const FetchFailure& failure, Steady now) const {
+  if (failure.given_up) return false;
+  if (!has_no_connection(failure)) return true;
+  return reached_at_ && now - *reached_at_ <= kHealthWindow;
 }
 
 void NetworkHealth::note_unreachable(const std::string& domain, std::vector<std::string> addresses,

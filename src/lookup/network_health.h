@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,10 +33,17 @@ class NetworkHealth {
   /// A fetch to which no connection came about.
   void note_unreachable(const std::string& domain, std::vector<std::string> addresses, Steady now);
   /// A connection came about, whatever it was good for.
-  void note_reached() { failures_.clear(); }
+  void note_reached(Steady now) {
+    failures_.clear();
+    reached_at_ = now;
+  }
   bool looks_broken(Steady now) const;
   /// No connection came about, nor to anybody else.
   bool is_alone(const FetchFailure& failure, Steady now) const;
+  /// The failure is the other side's beyond doubt, and may be told to others: the other side has
+  /// said something, or somebody else has within kHealthWindow.  Stricter than !is_alone(), which
+  /// needs several failures to tell.
+  bool is_theirs(const FetchFailure& failure, Steady now) const;
 
  private:
   struct Failure {
@@ -45,6 +53,7 @@ class NetworkHealth {
   };
   static constexpr std::size_t kMaxFailures = 64;  ///< more say nothing new
   std::deque<Failure> failures_;
+  std::optional<Steady> reached_at_;
 };
 
 }  // namespace sealane

@@ -16,7 +16,7 @@ enum class FetchProblem {
   dns,      ///< the policy host's addresses could not be found
   address,  ///< every address is private, loopback or link-local and not allowed
   connect,
-  tls,     ///< handshake or certificate (sts-webpki-invalid)
+  tls,     ///< handshake or certificate (sts-webpki-invalid); not if it was cut short
   status,  ///< any status but 200
   redirect,
   media_type,
@@ -32,6 +32,7 @@ struct FetchFailure {
   std::string
       text;  ///< names the cause: "certificate expired on 2026-01-31", "404", "redirect to …"
   std::vector<std::string> unreachable;  ///< addresses to which no connection came about
+  bool given_up = false;  ///< we ended it for want of room: says little of the policy host
 };
 
 struct FetchedBody {

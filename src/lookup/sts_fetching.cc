@@ -92,7 +92,7 @@ Task<> StsFetching::fetch_here(StsSlotPtr slot, bool awaited) {
   Fetched fetched = co_await fetcher_.fetch(slot->domain);
   slot->unreachable_at.reset();
   if (fetched) {
-    health_.note_reached();
+    health_.note_reached(clock_.steady());
     co_await accept(slot, std::move(*fetched));
   } else {
     judge_failure(slot, fetched.error());
@@ -102,7 +102,7 @@ Task<> StsFetching::fetch_here(StsSlotPtr slot, bool awaited) {
 Task<> StsFetching::accept(StsSlotPtr slot, FetchedBody body) {
   Result<StsPolicy> policy = parse_sts_policy(body.body);
   if (!policy) {
-    refuse(slot, TlsrptFailure::policy_invalid, "invalid policy: " + policy.error());
+    refuse(slot, {TlsrptFailure::policy_invalid, "invalid policy: " + policy.error()});
     co_return;
   }
   slot->outcome = Refreshed::good;
@@ -130,7 +130,10 @@ void StsFetching::judge_failure(const StsSlotPtr& slot, const FetchFailure& fail
   if (has_no_connection(failure)) slot->unreachable_at = now;
   const bool alone = health_.is_alone(failure, now);
   const bool own = failure.problem == FetchProblem::own;
-  if (!own && !alone) return refuse(slot, tlsrpt_failure(failure.problem), failure.text);
+  if (!own && !alone) {
+    const bool theirs = health_.is_theirs(failure, now);
+    return refuse(slot, {tlsrpt_failure(failure.problem), failure.text, theirs});
+  }
   std::string cause = failure.text;
   if (alone) cause += " (no policy host is reachable: is it our own network?)";
   slot->outcome = Refreshed::own_fault;
@@ -138,10 +141,10 @@ void StsFetching::judge_failure(const StsSlotPtr& slot, const FetchFailure& fail
   [[maybe_unused]] const StsFailure none = slot->entry.apply_failure(cause, true, clock_);
 }
 
-void StsFetching::refuse(const StsSlotPtr& slot, TlsrptFailure type, const std::string& text) {
+void StsFetching::refuse(const StsSlotPtr& slot, const FetchVerdict& verdict) {
   slot->outcome = Refreshed::failed;
-  const StsFailure failure = slot->entry.apply_failure(text, false, clock_);
-  report_.failed(*slot, failure, type, text);
+  const StsFailure failure = slot->entry.apply_failure(verdict.cause, false, clock_);
+  report_.failed(*slot, failure, verdict);
   saver_.save_later(slot, owner_());
 }
 

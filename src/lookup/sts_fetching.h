@@ -52,7 +52,7 @@ class StsFetching {
   Task<> accept(StsSlotPtr slot, FetchedBody body);
   Task<bool> take_over(StsSlotPtr slot, StoredPolicy policy);
   Task<> keep(StsSlotPtr slot, StsChange change, std::string old_id);
-  void refuse(const StsSlotPtr& slot, TlsrptFailure type, const std::string& text);
+  void refuse(const StsSlotPtr& slot, const FetchVerdict& verdict);
   void judge_failure(const StsSlotPtr& slot, const FetchFailure& failure);
 
   PolicyFetcher& fetcher_;

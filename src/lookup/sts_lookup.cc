@@ -139,7 +139,7 @@ Task<StsFinding> StsLookup::Impl::find(Domain domain, Deadline deadline, AskedFo
   const SlotPtr slot = slots_.asked(domain);
   slot->last_question = clock_.steady();
   slot->unnoted_question = true;
-  if (whom == AskedFor::mail) slot->mail_waits = true;
+  if (whom != AskedFor::people) slot->mail_waits = true;
   const Deadline began = std::chrono::steady_clock::now();
   if (was_our_fault(*slot)) slot->entry.forgive_failure(clock_);
   start(slot);

@@ -35,8 +35,12 @@ inline constexpr std::chrono::minutes kSoon{20};
 /// A wall clock that differs from the steady one by more was set.
 inline constexpr std::chrono::hours kClockJump{1};
 
-/// On whose behalf a domain is asked for.  Only what mail has met is reported to the domain.
-enum class AskedFor { mail, people };
+/// On whose behalf a domain is asked for; the later, the more of it is reported to the domain.
+enum class AskedFor {
+  people,       ///< nothing
+  before_mail,  ///< a fetch that failed; the MTA asks again for the mail itself, if it takes it
+  mail,
+};
 
 struct StsLimits {
   /// A known policy is used without waiting longer for the TXT record than this.

@@ -99,10 +99,11 @@ void StsReport::own_fault(const StsSlot& slot, const std::string& cause) {
        {"effect", slot.entry.has_policy(clock_) ? "the known policy stays" : "no policy"}});
 }
 
-void StsReport::failed(const StsSlot& slot, const StsFailure& failure, TlsrptFailure type,
-                       const std::string& cause) {
+void StsReport::failed(const StsSlot& slot, const StsFailure& failure,
+                       const FetchVerdict& verdict) {
+  const std::string& cause = verdict.cause;
   ++counters.fetch_failures;
-  tell_domain(slot, type, cause);
+  tell_domain(slot, verdict);
   // RFC 8461 3.3: tell the administrator, unless the policy is "none" (which is how one leaves).
   const StsPolicy* policy = slot.entry.policy();
   const bool leaving =
@@ -110,12 +111,12 @@ void StsReport::failed(const StsSlot& slot, const StsFailure& failure, TlsrptFai
   const Severity severity = leaving ? Severity::info : Severity::warning;
   log(severity, "sts_fetch_failed",
       {{"domain", slot.domain.text()},
-       {"type", std::string(name_of(type))},
+       {"type", std::string(name_of(verdict.type))},
        {"cause", cause},
        {"effect", policy ? "the known policy stays" : "no policy"}});
   if (failure.new_cause) {
     tell(slot, EventKind::fetch_failed, severity,
-         fmt::format("{}: {}", name_of(type), escape(cause)));
+         fmt::format("{}: {}", name_of(verdict.type), escape(cause)));
   }
   if (!leaving) still_failing(slot, failure, cause);
   if (!failure.expired) return;
@@ -130,9 +131,10 @@ void StsReport::failed(const StsSlot& slot, const StsFailure& failure, TlsrptFai
 
 /// Only a failure that mail has met, and that leaves nothing in force: a policy that is known is
 /// told to the MTA, which reports the session.
-void StsReport::tell_domain(const StsSlot& slot, TlsrptFailure type, const std::string& cause) {
+void StsReport::tell_domain(const StsSlot& slot, const FetchVerdict& verdict) {
   const bool wanted = slot.entry.txt() == TxtState::valid && !slot.entry.has_policy(clock_);
-  if (tlsrpt_ && slot.mail_waits && wanted) tlsrpt_->fetch_failed(slot.domain, type, cause);
+  if (!tlsrpt_ || !slot.mail_waits || !wanted || !verdict.theirs) return;
+  tlsrpt_->fetch_failed(slot.domain, verdict.type, verdict.cause);
 }
 
 void StsReport::still_failing(const StsSlot& slot, const StsFailure& failure,

@@ -28,6 +28,13 @@ struct StsCounters {
 /// RFC 8460 4.3.2.2, for a fetch that brought nothing to read.
 TlsrptFailure tlsrpt_failure(FetchProblem problem);
 
+/// What a failed fetch says of a domain.
+struct FetchVerdict {
+  TlsrptFailure type = TlsrptFailure::fetch_error;
+  std::string cause;
+  bool theirs = true;  ///< false: it may as well be ours, and the domain is told nothing
+};
+
 /// Lives on the lookup thread.
 class StsReport {
  public:
@@ -37,8 +44,7 @@ class StsReport {
   void txt(StsSlot& slot, const TxtChange& change);
   /// `old_id`: of the policy that was replaced.
   void fetched(const StsSlot& slot, const StsChange& change, const std::string& old_id);
-  void failed(const StsSlot& slot, const StsFailure& failure, TlsrptFailure type,
-              const std::string& cause);
+  void failed(const StsSlot& slot, const StsFailure& failure, const FetchVerdict& verdict);
   void own_fault(const StsSlot& slot, const std::string& cause);
   void not_durable(const StsSlot& slot, const std::string& cause);
   /// Nobody has asked for long, and the policy is over.
@@ -47,7 +53,7 @@ class StsReport {
   StsCounters counters;
 
  private:
-  void tell_domain(const StsSlot& slot, TlsrptFailure type, const std::string& cause);
+  void tell_domain(const StsSlot& slot, const FetchVerdict& verdict);
   void vanished(StsSlot& slot);
   void still_failing(const StsSlot& slot, const StsFailure& failure, const std::string& cause);
   void tell(const StsSlot& slot, EventKind kind, Severity severity, std::string text,

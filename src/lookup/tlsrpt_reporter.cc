@@ -2,6 +2,7 @@
 #include "lookup/tlsrpt_reporter.h"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -28,11 +29,11 @@ class TlsrptReporter::Impl : public std::enable_shared_from_this<TlsrptReporter:
 
   void begin(TlsrptReport report) {
     if (closed_) return;
-    if (under_way_ >= kMaxReportsUnderWay) {
+    const bool has_room = under_way_.size() < kMaxReportsUnderWay;
+    if (!has_room || !under_way_.insert(report.domain).second) {
       ++counters.lost;
       return;
     }
-    ++under_way_;
     spawn_detached(lookup_, ask_and_send(std::move(report)), "TLSRPT report");
   }
   void close() { closed_ = true; }
@@ -49,7 +50,7 @@ class TlsrptReporter::Impl : public std::enable_shared_from_this<TlsrptReporter:
       // A lookup that failed says nothing: no record, no report.
       if (!reply.failed()) record = read_tlsrpt_record(reply.txt);
     }
-    --under_way_;
+    under_way_.erase(report.domain);
     if (closed_) co_return;
     if (!record) {
       ++counters.unwanted;
@@ -62,7 +63,7 @@ class TlsrptReporter::Impl : public std::enable_shared_from_this<TlsrptReporter:
   boost::asio::any_io_executor lookup_;
   Resolver& resolver_;
   TlsrptSink& sink_;
-  std::size_t under_way_ = 0;
+  std::set<Domain> under_way_;  // whose records are asked for
   bool closed_ = false;
 };
 

@@ -18,15 +18,16 @@
 
 namespace sealane {
 
-/// Reports that wait for the domain's TLSRPT record at most; what comes on top is counted and lost.
-/// Each is a DNS question, of which the resolver has 2,048 for mail.
+/// Reports that wait for a TLSRPT record at most, one for each domain, so that slow name servers
+/// cannot take every place; what comes on top is counted and lost.  Each is a DNS question, of
+/// which the resolver has 2,048 for mail.
 inline constexpr std::size_t kMaxReportsUnderWay = 64;
 
 struct TlsrptCounters {
   std::uint64_t sent = 0;
   std::uint64_t failed = 0;    ///< nobody took them
   std::uint64_t unwanted = 0;  ///< the domain has no TLSRPT record, or it could not be asked for
-  std::uint64_t lost = 0;      ///< too many at a time
+  std::uint64_t lost = 0;      ///< too many at a time, or of one domain
 };
 
 /// Lives on the lookup thread.

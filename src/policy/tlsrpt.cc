@@ -32,7 +32,9 @@ bool is_untold_testing(const DecisionInput& input, const Decision& decision) {
   if (input.dialect == Dialect::requiretls) return false;
   // This Postfix gets the policy and reports the session itself.
   if (decision.report_testing) return input.dialect != Dialect::postfix_tlsrpt;
-  return decision.action == Action::not_found;
+  // With dane=off "may" stands for "not found" (row 32): a level, and no policy.
+  const bool is_mere_level = decision.action == Action::may && decision.row == "4";
+  return decision.action == Action::not_found || is_mere_level;
 }
 
 }  // namespace
@@ -60,18 +62,17 @@ std::optional<std::string> read_tlsrpt_record(const std::vector<std::string>& re
 
 TlsrptReport report_of_fetch(const Domain& domain, TlsrptFailure failure, std::string_view cause) {
   const std::string reason = escape_again(cause, kMaxReportedReason);
-  return TlsrptReport{domain, {}, {}, {}, {TlsrptDetail{failure, {}, reason}}, true};
+  return TlsrptReport{domain, {}, {}, {}, {TlsrptDetail{failure, {}, reason}}};
 }
 
 std::optional<TlsrptReport> report_of_testing(const DecisionInput& input,
                                               const Decision& decision) {
   if (!is_untold_testing(input, decision)) return std::nullopt;
   const StsPolicy& policy = *input.sts.policy;
-  TlsrptReport report{input.next_hop.domain, {}, policy.lines, {}, {}, true};
+  TlsrptReport report{input.next_hop.domain, {}, policy.lines, {}, {}};
   for (const HostFinding& host : input.dane.hosts) {
     if (!is_live(host)) continue;
     const bool allowed = host.domain && policy.allows(*host.domain);
-    if (allowed) report.failed = false;
     if (allowed || report.details.size() == kMaxReportedHosts) continue;
     report.details.push_back(
         {TlsrptFailure::validation_failure, host.name, std::string(kMismatch)});

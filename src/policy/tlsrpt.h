@@ -41,8 +41,7 @@ struct TlsrptReport {
   std::string record;                       ///< its TLSRPT record
   std::vector<std::string> policy_strings;  ///< the lines of the policy, if there is one
   std::vector<std::string> mx_patterns;     ///< what it allows
-  std::vector<TlsrptDetail> details;
-  bool failed = true;  ///< who enforces could not deliver at all
+  std::vector<TlsrptDetail> details;        ///< at least one: each report tells of a failure
 };
 
 /// The one TLSRPT record of a domain among its TXT records; nothing if it has none, several, or one

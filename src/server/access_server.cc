@@ -130,10 +130,10 @@ Task<std::string> AccessServer::action_for(Connection& connection, std::string t
   if (rule == nullptr || (!rule->require && !rule->record)) co_return "DUNNO";
 
   ++counters_.asked;
-  AnswerPtr answer = cache_.ready(Dialect::postfix, {}, domain);
+  AnswerPtr answer = cache_.ready(Dialect::postfix, {}, domain, AskedFor::before_mail);
   if (!answer) {
     connection.waiting = true;
-    PolicyQuestion question{std::string(domain), Dialect::postfix, {}};
+    PolicyQuestion question{std::string(domain), Dialect::postfix, {}, AskedFor::before_mail};
     auto asking = cache_.ask(std::move(question));
     answer = co_await std::move(asking);
     connection.waiting = false;

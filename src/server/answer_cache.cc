@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -108,9 +109,9 @@ struct AnswerCache::Entry {
   std::string place;
   AnswerPtr answer;
   Due::iterator due;
-  std::uint64_t moved = 0;    ///< the tick in which it last went to the front
-  bool used = false;          ///< asked for since it was found
-  bool renew_on_use = false;  ///< it is about to run out
+  std::uint64_t moved = 0;       ///< the tick in which it last went to the front
+  std::optional<AskedFor> used;  ///< who asked since it was found; mail, if mail did
+  bool renew_on_use = false;     ///< it is about to run out
 };
 
 struct AnswerCache::Ticker {
@@ -129,9 +130,10 @@ AnswerCache::AnswerCache(asio::any_io_executor serving, asio::any_io_executor lo
 
 AnswerCache::~AnswerCache() = default;
 
-AnswerPtr AnswerCache::ready(Dialect dialect, RequestFlags flags, std::string_view key) {
+AnswerPtr AnswerCache::ready(Dialect dialect, RequestFlags flags, std::string_view key,
+                             AskedFor whom) {
   write_place(scratch_, dialect, flags, key);
-  if (AnswerPtr found = hit(scratch_)) return found;
+  if (AnswerPtr found = hit(scratch_, whom)) return found;
 
   // Not in the form it is kept under, or not kept.  Keys without a destination are not kept at
   // all: answering them costs less than the room that a flood of them would take from others.
@@ -141,7 +143,7 @@ AnswerPtr AnswerCache::ready(Dialect dialect, RequestFlags flags, std::string_vi
     return answer(decide(*none), dialect, key);
   }
   write_place(scratch_, dialect, flags, std::get<NextHop>(parsed).text());
-  return hit(scratch_);
+  return hit(scratch_, whom);
 }
 
 AnswerPtr AnswerCache::kept(Dialect dialect, const NextHop& next_hop) const {
@@ -153,13 +155,13 @@ AnswerPtr AnswerCache::kept(Dialect dialect, const NextHop& next_hop) const {
   return answer->expires > clock_.steady() ? answer : nullptr;
 }
 
-AnswerPtr AnswerCache::hit(std::string_view kept_under) {
+AnswerPtr AnswerCache::hit(std::string_view kept_under, AskedFor whom) {
   const auto found = by_key_.find(kept_under);
   if (found == by_key_.end()) return nullptr;
   Entry& entry = *found->second;
   if (entry.answer->expires <= clock_.steady()) return nullptr;
   ++counters_.hits;
-  entry.used = true;
+  entry.used = std::max(entry.used.value_or(whom), whom);
   // Once a second is often enough, and spares the neighbours in the list a visit.
   if (entry.moved != ticks_) {
     entry.moved = ticks_;
@@ -167,21 +169,20 @@ AnswerPtr AnswerCache::hit(std::string_view kept_under) {
   }
   if (entry.renew_on_use) {
     entry.renew_on_use = false;
-    renew(entry);
+    renew(entry, *entry.used);
   }
   return entry.answer;
 }
 
 Task<AnswerPtr> AnswerCache::ask(PolicyQuestion question) {
   if (closed_) co_return nullptr;
-  if (AnswerPtr found = ready(question.dialect, question.flags, question.key)) co_return found;
+  AnswerPtr found = ready(question.dialect, question.flags, question.key, question.whom);
+  if (found) co_return found;
   std::string place = scratch_;  // ready() left it in canonical form
 
-  FlightPtr flight;
-  const auto found = under_way_.find(place);
-  if (found != under_way_.end()) {
+  FlightPtr flight = joinable(place, question.whom);
+  if (flight) {
     ++counters_.joined;
-    flight = found->second;
   } else if (flights_.size() >= limits_.flights) {
     ++counters_.overloads;
     const Decision overload = temporary_failure("too many lookups are under way");
@@ -194,6 +195,15 @@ Task<AnswerPtr> AnswerCache::ask(PolicyQuestion question) {
   error_code woken;
   co_await flight->landed.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   co_return flight->answer;
+}
+
+/// The lookup under way that this asker may wait for; null if it needs one of its own.  What people
+/// began is told to nobody, so mail joins it only when there is room for no other.
+AnswerCache::FlightPtr AnswerCache::joinable(const std::string& kept_under, AskedFor whom) const {
+  const auto found = under_way_.find(kept_under);
+  if (found == under_way_.end()) return nullptr;
+  const bool tells_enough = found->second->whom >= whom;
+  return tells_enough || flights_.size() >= limits_.flights ? found->second : nullptr;
 }
 
 AnswerCache::FlightPtr AnswerCache::launch(std::string kept_under, AskedFor whom) {
@@ -261,7 +271,9 @@ void AnswerCache::keep(const Flight& flight, seconds ttl) {
   }
 
   octets_ += cost_of(flight.place, *fresh);
-  entries_.push_front(Entry{flight.place, fresh, due_.end(), 0, flight.waiting > 1, false});
+  std::optional<AskedFor> used;
+  if (flight.waiting > 1) used = flight.whom;
+  entries_.push_front(Entry{flight.place, fresh, due_.end(), 0, used, false});
   const auto entry = entries_.begin();
   by_key_.emplace(entry->place, entry);
   const seconds lead = std::clamp(ttl / 10, kMinRenewalLead, kMaxRenewalLead);
@@ -295,15 +307,15 @@ void AnswerCache::renew_due() {
     }
     schedule(entry, entry->answer->expires);
     entry->renew_on_use = !entry->used;
-    if (entry->used) renew(*entry);
+    if (entry->used) renew(*entry, *entry->used);
   }
 }
 
-void AnswerCache::renew(const Entry& entry) {
+void AnswerCache::renew(const Entry& entry, AskedFor whom) {
   if (closed_ || under_way_.contains(entry.place)) return;
   if (flights_.size() >= std::min(kMaxFlightsToRenew, limits_.flights)) return;
   ++counters_.renewals;
-  launch(entry.place, AskedFor::mail);  // which has used it
+  launch(entry.place, whom);
 }
 
 void AnswerCache::clear() {

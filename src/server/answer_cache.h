@@ -82,8 +82,10 @@ class AnswerCache {
   AnswerCache(const AnswerCache&) = delete;
   AnswerCache& operator=(const AnswerCache&) = delete;
 
-  /// The answer if it needs no lookup; null otherwise.
-  AnswerPtr ready(Dialect dialect, RequestFlags flags, std::string_view key);
+  /// The answer if it needs no lookup; null otherwise.  `whom` is who uses it: it is renewed on
+  /// their behalf.
+  AnswerPtr ready(Dialect dialect, RequestFlags flags, std::string_view key,
+                  AskedFor whom = AskedFor::mail);
 
   /// The answer that is kept for a destination and still valid; null otherwise.  For people: it
   /// counts as no question.
@@ -116,13 +118,14 @@ class AnswerCache {
   using Entries = std::list<Entry>;
   using Due = std::multimap<std::chrono::steady_clock::time_point, Entries::iterator>;
 
-  AnswerPtr hit(std::string_view kept_under);
+  AnswerPtr hit(std::string_view kept_under, AskedFor whom);
   FlightPtr launch(std::string kept_under, AskedFor whom);
+  FlightPtr joinable(const std::string& kept_under, AskedFor whom) const;
   Task<> fly(FlightPtr flight);
   Task<> tick();
   AnswerPtr answer(const Decision& decision, Dialect dialect, std::string_view text) const;
   void keep(const Flight& flight, std::chrono::seconds ttl);
-  void renew(const Entry& entry);
+  void renew(const Entry& entry, AskedFor whom);
   void schedule(Entries::iterator entry, std::chrono::steady_clock::time_point when);
   void erase(Entries::iterator entry);
 

@@ -129,8 +129,11 @@ Task<Conversation::Step> Conversation::shake_hands(std::string host) {
   error_code error;
   co_await stream_.async_handshake(TlsStream::client, redirect_error(use_awaitable, error));
   if (stopped_) co_return tl::unexpected(*stopped_);
-  if (error) co_return failed(FetchProblem::tls, handshake_cause(error, fault));
-  co_return Step();
+  if (!error) co_return Step();
+  // Who hangs up shows no certificate that could be found wanting.
+  const bool hung_up = fault->empty() && is_closed(error);
+  const auto problem = hung_up ? FetchProblem::protocol : FetchProblem::tls;
+  co_return failed(problem, handshake_cause(error, fault));
 }
 
 Task<Conversation::Body> Conversation::get(std::string host, std::uint16_t port) {

@@ -65,6 +65,8 @@ FetchFailure shutting_down() { return {FetchProblem::own, "shutting down", {}}; 
 int telling(FetchProblem problem) {
   switch (problem) {
     case FetchProblem::tls:
+      return 3;
+    case FetchProblem::protocol:
       return 2;
     case FetchProblem::timeout:
       return 1;
@@ -195,7 +197,8 @@ void HttpsFetcher::Impl::slow_down(Run& run) {
   const auto found = runs_.find(*victim);
   const auto given_up = found == runs_.end() ? nullptr : found->second.lock();
   if (given_up) {
-    given_up->stop({FetchProblem::timeout, "given up: too many slow fetches in its network", {}});
+    given_up->stop(
+        {FetchProblem::timeout, "given up: too many slow fetches in its network", {}, true});
   }
 }
 

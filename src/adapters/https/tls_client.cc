@@ -172,12 +172,14 @@ CertificateFault expect_host(TlsStream& stream, const std::string& host) {
   return fault;
 }
 
+bool is_closed(const boost::system::error_code& error) {
+  return error == boost::asio::error::eof || error == ssl::error::stream_truncated ||
+         error == boost::asio::error::connection_reset;
+}
+
 std::string handshake_cause(const boost::system::error_code& error, const CertificateFault& fault) {
   if (!fault->empty()) return *fault;
-  if (error == boost::asio::error::eof || error == ssl::error::stream_truncated ||
-      error == boost::asio::error::connection_reset) {
-    return "connection closed in the TLS handshake";
-  }
+  if (is_closed(error)) return "connection closed in the TLS handshake";
   if (error.category() != boost::asio::error::get_ssl_category()) {
     return "TLS handshake: " + error.message();
   }

@@ -33,6 +33,9 @@ using CertificateFault = std::shared_ptr<std::string>;
 /// RFC 6125: a wildcard only as the whole first label, never the common name).
 CertificateFault expect_host(TlsStream& stream, const std::string& host);
 
+/// Whether a handshake failed because the other side closed or reset the connection.
+bool is_closed(const boost::system::error_code& error);
+
 /// The cause of a failed handshake for a human.
 std::string handshake_cause(const boost::system::error_code& error, const CertificateFault& fault);
 

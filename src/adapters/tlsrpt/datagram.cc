@@ -111,8 +111,7 @@ std::string tlsrpt_datagram(const TlsrptReport& report) {
                   kPolicyTypeSts) +
       ",\"policy-domain\": " + quoted(report.domain.text());
   const std::string tail =
-      details_of(report) +
-      fmt::format(",\"t\":{},\"f\":{}}}]}}", report.details.size(), report.failed ? 1 : 0);
+      details_of(report) + fmt::format(",\"t\":{},\"f\":1}}]}}", report.details.size());
   std::string strings = list("policy-string", report.policy_strings);
   std::string patterns = list("mx-host", report.mx_patterns);
   const auto too_long = [&] {

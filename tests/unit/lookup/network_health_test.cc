@@ -34,6 +34,6 @@ TEST_CASE("one success in between clears us and five minutes make forget") {
   health.note_unreachable("c.test", {"192.0.2.3"}, kNow);
   CHECK(health.looks_broken(kNow + 5min));
   CHECK_FALSE(health.looks_broken(kNow + 5min + 1s));
-  health.note_reached();
+  health.note_reached(kNow);
   CHECK_FALSE(health.looks_broken(kNow));
 }

@@ -3,6 +3,7 @@
 #include "lookup/tlsrpt_reporter.h"
 
 #include "fakes.h"
+#include "lookup/network_health.h"
 #include "lookup/policy_finder.h"
 #include "policy/override_file.h"
 
@@ -135,16 +136,43 @@ TEST_CASE("each kind of failure has its type") {
   CHECK(world.types() == "sts-policy-invalid ");
 }
 
-TEST_CASE("a failure that is our own network's is not reported") {
+TEST_CASE("while nobody can be reached nothing is reported, from the first domain on") {
   World world;
   for (const char* name : {"b.test", "c.test", "d.test"}) {
     world.add(name);
+    world.wants_reports(name);
     world.fail(FetchProblem::connect, "refused", {std::string("192.0.2.") + name[0]}, name);
     world.ask(name);
   }
-  CHECK(world.types() == "");  // they have no TLSRPT record
+  CHECK(world.types() == "");
   world.fail(FetchProblem::connect, "refused", {"192.0.2.99"});
   CHECK(world.ask().action == Action::temporary);
+  CHECK(world.types() == "");
+}
+
+TEST_CASE("a host out of reach is reported for as long as another has been reached lately") {
+  World world;
+  world.add("b.test");
+  world.fail(FetchProblem::connect, "refused", {"192.0.2.1"});
+  CHECK(world.ask().action == Action::not_found);
+  CHECK(world.types() == "");
+  world.clock.advance(3600s);
+  world.ask("b.test");  // 404
+  world.clock.advance(kHealthWindow);
+  CHECK(world.ask().action == Action::not_found);
+  CHECK(world.types() == "sts-policy-fetch-error ");
+  world.clock.advance(3600s);
+  CHECK(world.ask().action == Action::not_found);
+  CHECK(world.web.asked.size() == 4);
+  CHECK(world.types() == "");
+}
+
+TEST_CASE("a fetch that we gave up for want of room is not reported, and answered all the same") {
+  World world;
+  FetchFailure failure{FetchProblem::timeout, "given up", {}, true};
+  world.web.policies["a.test"] = tl::unexpected<FetchFailure>(failure);
+  CHECK(world.ask().action == Action::not_found);
+  CHECK(world.web.asked.size() == 1);
   CHECK(world.types() == "");
 }
 
@@ -221,6 +249,19 @@ TEST_CASE("an override that switches MTA-STS off, or only observes, reports noth
   }
 }
 
+TEST_CASE("a question before the mail is reported for a fetch that failed, and not for testing") {
+  World world;
+  CHECK(world.ask("a.test", Dialect::postfix, AskedFor::before_mail).action == Action::not_found);
+  CHECK(world.types() == "sts-policy-fetch-error ");
+  world.publish("testing", "other.a.test");
+  world.clock.advance(3600s);
+  world.ask("a.test", Dialect::postfix, AskedFor::before_mail);
+  CHECK(world.web.asked.size() == 2);
+  CHECK(world.types() == "");
+  world.ask();
+  CHECK(world.types() == "validation-failure ");
+}
+
 TEST_CASE("testing mode is reported with each decision, unless Postfix does it") {
   World world;
   world.publish("testing", "other.a.test");
@@ -258,14 +299,40 @@ TEST_CASE("no answer waits for the TLSRPT record, and reports that wait are boun
   World world;
   world.dns.hold = {"_smtp._tls.a.test TXT"};
   CHECK(world.ask().action == Action::not_found);
+  std::vector<std::string> waiting;
   for (std::size_t i = 0; i < kMaxReportsUnderWay + 10; ++i) {
-    world.tlsrpt.fetch_failed(domain("a.test"), TlsrptFailure::fetch_error, "404");
+    const std::string name = fmt::format("d{}.test", i);
+    waiting.push_back("_smtp._tls." + name + " TXT");
+    world.dns.hold.push_back(waiting.back());
+    world.wants_reports(name);
+    world.tlsrpt.fetch_failed(domain(name), TlsrptFailure::fetch_error, "404");
   }
   world.settle();
   CHECK(world.tlsrpt.counters().lost == 11);
   world.dns.release("_smtp._tls.a.test TXT");
+  for (const std::string& question : waiting) world.dns.release(question);
   world.settle();
   CHECK(world.sink.told.size() == kMaxReportsUnderWay);
+}
+
+TEST_CASE("a domain has one report under way, and another as soon as that one has left") {
+  World world;
+  const auto fail = [&](const char* name) {
+    world.tlsrpt.fetch_failed(domain(name), TlsrptFailure::fetch_error, "404");
+    world.settle();
+  };
+  world.wants_reports("b.test");
+  world.dns.hold = {"_smtp._tls.a.test TXT"};
+  for (int i = 0; i < 5; ++i) fail("a.test");
+  fail("b.test");
+  CHECK(world.tlsrpt.counters().lost == 4);
+  CHECK(world.types() == "sts-policy-fetch-error ");
+  world.dns.release("_smtp._tls.a.test TXT");
+  world.settle();
+  CHECK(world.types() == "sts-policy-fetch-error ");
+  fail("a.test");
+  CHECK(world.types() == "sts-policy-fetch-error ");
+  CHECK(world.tlsrpt.counters().lost == 4);
 }
 
 TEST_CASE("what the collector does not take is counted and not kept") {

@@ -62,7 +62,6 @@ TEST_CASE("a record that is too long, or holds other than printable ASCII, is no
 TEST_CASE("a failed fetch is reported with its type, and a cause that is bounded and escaped") {
   const TlsrptReport report =
       report_of_fetch(name("a.test"), TlsrptFailure::policy_invalid, std::string(5000, '\xff'));
-  CHECK(report.failed);
   REQUIRE(report.details.size() == 1);
   CHECK(name_of(report.details[0].failure) == "sts-policy-invalid");
   CHECK(report.details[0].reason.size() <= 4 * kMaxReportedReason + 3);
@@ -75,13 +74,11 @@ TEST_CASE("in testing mode each MX host that the policy does not allow is report
   REQUIRE(report.has_value());
   CHECK(report->details == std::vector<TlsrptDetail>{{TlsrptFailure::validation_failure,
                                                       "evil.test", "mtasts-policy-mx-mismatch"}});
-  CHECK_FALSE(report->failed);  // there is a host that would do
   CHECK(report->mx_patterns == std::vector<std::string>{"mx.a.test", "*.b.test"});
   CHECK(report->policy_strings == std::vector<std::string>{"version: STSv1", "mode: testing",
                                                            "mx: mx.a.test", "mx: *.b.test",
                                                            "max_age: 604800"});
   a.input.dane.hosts = {host("evil.test"), host("192.0.2.1")};
-  CHECK(a.report()->failed);
   CHECK(a.report()->details.size() == 2);
 }
 
@@ -114,6 +111,19 @@ TEST_CASE("a Postfix that is given the policy reports the session itself") {
   CHECK_FALSE(a.report());
   a.input.settings.default_level = DefaultLevel::dane;  // it is told nothing then
   CHECK(a.report());
+}
+
+TEST_CASE("with dane=off testing is reported where the level is all that the MTA is told") {
+  Case a;
+  a.input.override_.dane = DaneOverride::off;
+  CHECK(decide(a.input).action == Action::may);
+  CHECK(a.report());
+  a.input.dialect = Dialect::postfix_tlsrpt;  // this one is told the policy
+  CHECK_FALSE(a.report());
+  a.input.dialect = Dialect::exim;
+  CHECK(a.report());
+  a.input.flags.tls_required_no = true;
+  CHECK_FALSE(a.report());
 }
 
 TEST_CASE("every other dialect of mail is reported for, and the question beside it is not") {

@@ -65,6 +65,8 @@ TEST_CASE("a rule makes the sender learn at once, and the connection is kept") {
                   "sender=s@a.test\n\n"));
   CHECK(reply(client) == "action=DUNNO\n\n");
   CHECK(house.asked() == 3);
+  const auto whom = house.on_lookup([&] { return house.finder.asked[0].whom; });
+  CHECK(whom == AskedFor::before_mail);
   const AccessCounters counters = house.counters();
   CHECK(counters.accepted == 1);
   CHECK(counters.requests == 5);

@@ -94,10 +94,10 @@ TEST_CASE("what does not come to a TLS handshake is named") {
   Bench bench;
   CHECK(shown(bench.fetch("a.test", {"127.0.0.2"})) == "tls: no TLS is spoken there");
   CHECK(shown(bench.fetch("a.test", {"127.0.0.4"})) ==
-        "tls: connection closed in the TLS handshake");
+        "protocol: connection closed in the TLS handshake");
   CHECK(shown(bench.fetch("a.test", {"127.0.0.5"})) == "tls: TLS 1.2 or later is not offered");
   CHECK(shown(bench.fetch("a.test", {"127.0.0.8"})) ==
-        "tls: connection closed in the TLS handshake");
+        "protocol: connection closed in the TLS handshake");
   const auto refused = bench.fetch("a.test", {"127.0.0.7"});
   CHECK(shown(refused) == "connect: connect: Connection refused");
   CHECK(refused.error().unreachable == Texts{"127.0.0.7"});
@@ -150,6 +150,10 @@ TEST_CASE("when no address will do each is named with its cause") {
         "tls: 127.0.0.6: no answer within 0.2 s (connect); 127.0.0.2: no TLS is spoken there; "
         "127.0.0.7: connect: Connection refused");
   CHECK(fetched.error().unreachable == Texts{"127.0.0.6", "127.0.0.7"});
+  // A connection that came about and was cut says more than one that did not.
+  CHECK(shown(bench.fetch("a.test", {"127.0.0.7", "127.0.0.4"})) ==
+        "protocol: 127.0.0.7: connect: Connection refused; "
+        "127.0.0.4: connection closed in the TLS handshake");
 }
 
 TEST_CASE("a forbidden address is never connected to") {
