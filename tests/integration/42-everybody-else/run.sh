@@ -107,7 +107,8 @@ print(*(d.name for d in table.load().domains
 export LAB_DIR MAP
 printf '%s\n' "${domains[@]}" |
   xargs -P 16 -I{} python3 -B "$LAB_DIR/socketmap.py" ask "$MAP" postfix {} > "$LAB_STATE/asked" 2>&1
-mkdir "$LAB_STATE/out" "$LAB_STATE/postfix-conf" && : > "$LAB_STATE/postfix-conf/main.cf"
+mkdir "$LAB_STATE/out" "$LAB_STATE/postfix-conf"
+echo "compatibility_level = 3.6" > "$LAB_STATE/postfix-conf/main.cf"  # names in UTF-8
 postmap_q() {  # postmap_q KEY TABLE
   postmap -c "$LAB_STATE/postfix-conf" -q "$1" "$2" 2> "$LAB_STATE/postmap.err" || :
 }

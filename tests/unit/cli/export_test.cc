@@ -122,7 +122,7 @@ TEST_CASE("nothing to export is no failure") {
 }
 
 TEST_CASE(
-    "a file appears whole, with the mode that the umask leaves, in the place of the old one") {
+    "a file appears whole, with the mode that the umask leaves, or that of the one before it") {
   AdminHouse house;
   keep(house, "a.test");
   const TempDir dir;
@@ -139,6 +139,11 @@ TEST_CASE(
     REQUIRE(::stat(path.c_str(), &there) == 0);
     CHECK((there.st_mode & 07777) == mode);
     CHECK(files_in(dir.file("out")) == 1);
+    REQUIRE(::chmod(path.c_str(), 0640) == 0);
+    CHECK(run_export(house, {"--format", "postfix-texthash", "--output", path}).status == 0);
+    REQUIRE(::stat(path.c_str(), &there) == 0);
+    CHECK((there.st_mode & 07777) == 0640);
+    std::filesystem::remove(path);
   }
 }
 

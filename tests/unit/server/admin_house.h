@@ -2,6 +2,7 @@
 // The real admin API on a socket of its own, with fakes behind the ports only.
 #pragma once
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -101,6 +102,15 @@ class AdminHouse {
       resolver.replies["_mta-sts." + name + " TXT"] = dns_txt({"v=STSv1; id=" + id + ";"});
       fetcher.policies[name] = FetchedBody{body, "192.0.2.1"};
     });
+  }
+
+  /// As a question of mail has it.
+  void look_up(const std::string& name) {
+    std::promise<void> done;
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    boost::asio::co_spawn(io_, sts_.find(Domain::parse(name).value(), patience),
+                          [&](std::exception_ptr, StsFinding) { done.set_value(); });
+    done.get_future().wait();
   }
 
   // Set up before the first request, or by inside().

@@ -15,7 +15,7 @@ using namespace sealane;
 namespace {
 
 TlsrptReport report(std::string record = "v=TLSRPTv1; rua=mailto:r@a.test") {
-  return {*Domain::parse("a.test"), std::move(record), {}, {}, {}, true};
+  return {*Domain::parse("a.test"), std::move(record), {}, {}, {}};
 }
 
 std::string mismatch() { return "mtasts-policy-mx-mismatch"; }
