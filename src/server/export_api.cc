@@ -143,7 +143,7 @@ class ExportStream : public std::enable_shared_from_this<ExportStream> {
 
  private:
   Task<std::string> tell_page() {
-    ended_ = page_.last;
+    ended_ = page_.last || !page_.problem.empty();
     if (!page_.problem.empty()) co_return error_line(page_.problem);
     answers_.assign(page_.policies.size(), nullptr);
     std::vector<Task<>> questions;

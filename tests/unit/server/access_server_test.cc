@@ -74,6 +74,19 @@ TEST_CASE("a rule makes the sender learn at once, and the connection is kept") {
   CHECK(counters.deferred == 1);
 }
 
+TEST_CASE("a policy of which no name can be said to Postfix is not known, not fulfilled") {
+  House house(make("sender=a.test require record reason=x\n"));
+  Decision mute = found(Action::sts);
+  mute.patterns = {*MxPattern::parse("hostname")};
+  house.finder.decisions["mute.test"] = mute;
+  house.run();
+  SocketClient client = house.client();
+  CHECK(client.send(request("r@mute.test")));
+  const std::string answer = reply(client);
+  CHECK(answer.starts_with("action=DEFER_IF_PERMIT 4.7.5 "));
+  CHECK(answer.find("no name of the MTA-STS policy") != std::string::npos);
+}
+
 TEST_CASE("a demand cannot be evaded by a routed address") {
   House house(make(kRequire));
   house.run();

@@ -132,6 +132,29 @@ TEST_CASE("a domain is one, and nothing else that an MTA may ask for") {
   CHECK(house.asked() == 1);
 }
 
+TEST_CASE("a dialect in which none does not mean that nothing is demanded is refused") {
+  House house(make());
+  house.run();
+  for (const char* dialect : {"sts", "requiretls", "exim", "nonsense"}) {
+    const HttpReply reply = get(house, std::string("/v1/policy/a.test?dialect=") + dialect);
+    CHECK(reply.status == 400);
+    CHECK(reply.member("error").find("postfix-tlsrpt") != std::string::npos);
+  }
+}
+
+TEST_CASE("whoever takes all places of TCP leaves those of unix sockets") {
+  HttpLimits limits = policy_limits();
+  limits.connections = 2;
+  House house(make(limits));
+  house.run();
+  std::vector<SocketClient> strangers;
+  for (int i = 0; i < 2; ++i) strangers.emplace_back(house.port());
+  for (SocketClient& stranger : strangers) CHECK(stranger.send("GET "));
+  SocketClient late(house.port());
+  CHECK(late.until("x").empty());
+  CHECK(get(house, "/v1/policy/a.test").status == 200);
+}
+
 TEST_CASE("nothing else is there, whatever the method") {
   House house(make());
   house.run();

@@ -59,6 +59,20 @@ TEST_CASE("what is known of a message can be told for Exim, and for nobody else"
   CHECK(refused.member("error").find("dialect=exim") != std::string::npos);
 }
 
+TEST_CASE("an answer that cannot be said is a temporary one, with its reason and its short life") {
+  AdminHouse house;
+  Decision mute = found(Action::sts, std::chrono::seconds{300});
+  mute.patterns = {*MxPattern::parse("hostname")};
+  house.finder.decisions["mute.test"] = mute;
+  const HttpReply reply = house.get("/v1/query?key=mute.test");
+  CHECK(reply.member("status") == "TEMP");
+  CHECK(reply.member("action") == "sts");
+  CHECK(reply.member("reason").find("no name of the MTA-STS policy") != std::string::npos);
+  CHECK(reply.body().at("ttl").as_int64() == kMaxTemporaryTtl.count());
+  // Exim's list can say it.
+  CHECK(house.get("/v1/query?key=mute.test&dialect=exim").member("status") == "OK");
+}
+
 TEST_CASE("a temporary answer has its reason") {
   const AdminHouse house;
   const HttpReply reply = house.get("/v1/query?key=down.test");

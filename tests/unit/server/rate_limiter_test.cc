@@ -107,6 +107,17 @@ TEST_CASE("no request an hour is not a rate, and the highest rate still has an e
   CHECK(served(fast, client(1), 100'000) == 50'000);
 }
 
+TEST_CASE("a site is a /48 of IPv6, or one IPv4 address") {
+  const auto same = [](const char* one, const char* other) {
+    return is_same_site(network(one).value(), network(other).value());
+  };
+  CHECK(same("2001:db8:1:2::1", "2001:db8:1:ffff::1"));
+  CHECK_FALSE(same("2001:db8:1:2::1", "2001:db8:2:2::1"));
+  CHECK(same("192.0.2.1", "192.0.2.1"));
+  CHECK_FALSE(same("192.0.2.1", "192.0.2.2"));
+  CHECK_FALSE(same("::", "0.0.0.0"));
+}
+
 TEST_CASE("an IPv4 address is a client, and so are all IPv6 addresses of a /64") {
   CHECK(network("192.0.2.1") == ClientNetwork{false, 0xc0000201});
   CHECK(network("192.0.2.1") != network("192.0.2.2"));
