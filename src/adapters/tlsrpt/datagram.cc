@@ -66,7 +66,7 @@ void append_character(std::string& out, char c) {
   }
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {
     const std::size_t bad = find_bad_utf8(text);
@@ -84,7 +84,7 @@ std::string list(std::string_view name, const std::vector<std::string>& texts) {
   std::string out;
   for (const std::string& text : texts) {
     out += out.empty() ? fmt::format(",\"{}\":[", name) : ",";
-    out += quoted(trim(text));
+    out += json_string(trim(text));
   }
   return out + ']';
 }
@@ -95,8 +95,8 @@ std::string details_of(const TlsrptReport& report) {
   for (const TlsrptDetail& detail : report.details) {
     out += out.empty() ? ",\"failure-details\":[" : ",";
     out += fmt::format("{{\"c\":{}", code_of(detail.failure));
-    if (!detail.mx_host.empty()) out += ",\"n\": " + quoted(detail.mx_host);
-    if (!detail.reason.empty()) out += ",\"f\": " + quoted(detail.reason);
+    if (!detail.mx_host.empty()) out += ",\"n\": " + json_string(detail.mx_host);
+    if (!detail.reason.empty()) out += ",\"f\": " + json_string(detail.reason);
     out += '}';
   }
   return out + ']';
@@ -107,9 +107,9 @@ std::string details_of(const TlsrptReport& report) {
 std::string tlsrpt_datagram(const TlsrptReport& report) {
   const std::string head =
       fmt::format("{{\"dpv\": \"{}\",\"d\": {},\"pr\": {},\"policies\":[{{\"policy-type\":{}",
-                  kProtocolVersion, quoted(report.domain.text()), quoted(report.record),
+                  kProtocolVersion, json_string(report.domain.text()), json_string(report.record),
                   kPolicyTypeSts) +
-      ",\"policy-domain\": " + quoted(report.domain.text());
+      ",\"policy-domain\": " + json_string(report.domain.text());
   const std::string tail =
       details_of(report) + fmt::format(",\"t\":{},\"f\":1}}]}}", report.details.size());
   std::string strings = list("policy-string", report.policy_strings);
