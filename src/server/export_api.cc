@@ -95,9 +95,12 @@ Task<Page> read_page(AdminPartsPtr parts, std::string after) {
     if (const auto rule = parts->overrides.find(domain)) obey(rule->override_, *found);
     page.policies.push_back(std::move(*found));
   }
-  // What is only in memory would be missing.
-  if (!parts->sts.is_all_stored()) page.problem = "the store does not work: not all is on disk";
   page.last = rows->size() < kCachePage;
+  // What is only in memory would be missing.  All memory is looked at, so not for each page.
+  const bool is_time = after.empty() || page.last;
+  if (is_time && !parts->sts.is_all_stored()) {
+    page.problem = "the store does not work: not all is on disk";
+  }
   if (!rows->empty()) page.after = rows->back().first.text();
   co_return page;
 }

@@ -90,12 +90,11 @@ std::chrono::seconds time_left(const Answer& answer, std::chrono::steady_clock::
 json::object policy_json(const Answer& answer, std::chrono::steady_clock::time_point now) {
   const std::string_view reply = answer.reply;
   json::object told;
-  // The reply counts, not what was decided: what cannot be said to an MTA is temporary as well.
-  if (reply.starts_with(kOk)) {
-    add_demand(told, answer, reply.substr(kOk.size()));
-  } else if (reply.starts_with(kTemporary)) {
+  if (answer.temporary()) {
     told = {{"status", "temporary"}, {"level", "temporary"}};
-    told["reason"] = reply.substr(kTemporary.size());
+    told["reason"] = reply.substr(std::min(reply.size(), kTemporary.size()));
+  } else if (reply.starts_with(kOk)) {
+    add_demand(told, answer, reply.substr(kOk.size()));
   } else {
     told = {{"status", "none"}, {"level", "none"}};
   }

@@ -6,9 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <thread>
 
-#include "base/log.h"
-#include "fakes.h"
-#include "server/fake_finder.h"
+#include "server/cache_by_hand.h"
 
 using namespace sealane;
 namespace asio = boost::asio;
@@ -16,21 +14,9 @@ using std::chrono::seconds;
 
 namespace {
 
-/// A cache whose serving and lookup executor are one, driven by hand.
-struct House {
-  asio::io_context io;
-  FakeClock clock;
-  FakeFinder finder;
-  AnswerCache cache;
+struct House : CacheByHand {
+  using CacheByHand::CacheByHand;
   std::vector<AnswerPtr> answers;  // in the order they came
-
-  explicit House(CacheLimits limits = {})
-      : cache(
-            io.get_executor(), io.get_executor(),
-            [this](PolicyQuestion question) { return finder.find(std::move(question)); },
-            fake_format, clock, limits) {
-    set_log_level(Severity::alarm);
-  }
 
   Task<> ask_and_keep(PolicyQuestion question) {
     auto asking = cache.ask(std::move(question));
@@ -39,10 +25,6 @@ struct House {
   }
   void ask_later(const std::string& key, Dialect dialect = Dialect::postfix) {
     asio::co_spawn(io, ask_and_keep(PolicyQuestion{key, dialect, {}}), asio::detached);
-  }
-  void go() {
-    io.restart();
-    io.poll();
   }
   std::string ask(const std::string& key, Dialect dialect = Dialect::postfix) {
     const std::size_t before = answers.size();

@@ -2,10 +2,7 @@
 // On whose behalf answers are looked up and renewed: what mail has not met is reported to nobody.
 #include <doctest/doctest.h>
 
-#include "base/log.h"
-#include "fakes.h"
-#include "server/answer_cache.h"
-#include "server/fake_finder.h"
+#include "server/cache_by_hand.h"
 
 using namespace sealane;
 namespace asio = boost::asio;
@@ -13,21 +10,10 @@ using std::chrono::seconds;
 
 namespace {
 
-/// A cache driven by hand; everybody asks for a.test.
-struct House {
-  asio::io_context io;
-  FakeClock clock;
-  FakeFinder finder;
-  AnswerCache cache;
+/// Everybody asks for a.test.
+struct House : CacheByHand {
+  using CacheByHand::CacheByHand;
   std::size_t answered = 0;
-
-  explicit House(CacheLimits limits = {})
-      : cache(
-            io.get_executor(), io.get_executor(),
-            [this](PolicyQuestion question) { return finder.find(std::move(question)); },
-            fake_format, clock, limits) {
-    set_log_level(Severity::alarm);
-  }
 
   void ask(AskedFor whom) {
     const PolicyQuestion question{"a.test", Dialect::postfix, {}, whom};
@@ -35,10 +21,6 @@ struct House {
       if (answer && !answer->temporary()) ++answered;
     });
     go();
-  }
-  void go() {
-    io.restart();
-    io.poll();
   }
   void advance(int by) {
     clock.advance(seconds{by});
