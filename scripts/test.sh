@@ -4,7 +4,8 @@
 #
 # A stage is a function.  It runs in a shell of its own, its output is indented, and it tells what
 # it did by calling `count PASSED FAILED`; one that counts nothing is one test.  A failing stage
-# does not hide the later ones, except those that need its result.
+# does not hide the later ones, except those that need its result; the end of what it said is said
+# again at the very end, where a reader of a long record looks first.
 
 # clang-format's output differs between releases: the tree is kept with that of Debian 12.
 kClangFormatMajor=14
@@ -13,11 +14,14 @@ kUnitPatience=10
 kSanitizedPatience=40
 # What a sanitized program ends with when it has something to report.
 kSanitizerExit=99
+# So much of a failed stage is repeated.  Each tells last what failed.
+kRepeatedLines=60
 
 stage_lines=()
 total_passed=0
 total_failed=0
 broken=()
+repeated=''
 
 count() { printf '%d %d\n' "$1" "$2" >>"$STAGE_COUNTS"; }
 # count_last_line: passes its input on and counts the last "N passed, N failed" in it.
@@ -49,13 +53,15 @@ stage() {
     (
       set -e
       "$@"
-    ) </dev/null 2>&1 | sed -u 's/^/   /'
+    ) </dev/null 2>&1 | sed -u 's/^/   /' | tee "$STAGE_COUNTS.said"
     status=${PIPESTATUS[0]}
     set -e
     [ -s "$STAGE_COUNTS" ] || [ "$status" -ne 0 ] || count 1 0
     read -r passed failed < <(awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }' "$STAGE_COUNTS")
-    rm -f "$STAGE_COUNTS" "$STAGE_COUNTS.output"
     [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+    [ "$failed" -eq 0 ] ||
+      repeated+="== $name, its last lines"$'\n'$(tail -n "$kRepeatedLines" "$STAGE_COUNTS.said")$'\n'
+    rm -f "$STAGE_COUNTS" "$STAGE_COUNTS.output" "$STAGE_COUNTS.said"
   fi
   [ "$failed" -eq 0 ] || broken+=("$name")
   total_passed=$((total_passed + passed))
@@ -296,7 +302,7 @@ dev_test() {
     stages_tsan
   fi
 
-  printf '\n'
+  printf '\n%s' "$repeated"
   printf '   %s\n' "${stage_lines[@]}"
   printf '   in %d s on %d processors\n\n' $((SECONDS - started)) "$(nproc)"
   printf '%d passed, %d failed\n' "$total_passed" "$total_failed"

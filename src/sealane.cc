@@ -66,7 +66,7 @@ constexpr int kInternalError = 3;
 
 int run(std::span<const std::string> words) {
   const std::string verb = words.empty() ? "" : words.front();
-  if (verb == "--help" || verb == "help") {
+  if (verb == "--help" || verb == "-h" || verb == "help") {
     std::cout << kUsage;
     return 0;
   }

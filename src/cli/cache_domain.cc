@@ -137,8 +137,9 @@ bool agreed(Console& console) {
 
 int cache_show(VerbWords args, Console& console) {
   VerbOptions options;
-  const auto parsed = options.parse(args, 1, 1);
-  if (!parsed) return wrong_usage(console.err, "cache show", parsed.error(), kCacheUsage);
+  const auto ended =
+      options.read(args, 1, 1, {"cache show", kCacheUsage}, console.out, console.err);
+  if (ended) return *ended;
   const auto told = ask_object(options.admin, about(options.operands.front(), "GET"), console.err);
   if (!told) return told.error();
   if (options.as_json) {
@@ -151,8 +152,9 @@ int cache_show(VerbWords args, Console& console) {
 
 int cache_refresh(VerbWords args, Console& console) {
   VerbOptions options;
-  const auto parsed = options.parse(args, 1, 1);
-  if (!parsed) return wrong_usage(console.err, "cache refresh", parsed.error(), kCacheUsage);
+  const auto ended =
+      options.read(args, 1, 1, {"cache refresh", kCacheUsage}, console.out, console.err);
+  if (ended) return *ended;
   const auto told =
       ask_object(options.admin, about(options.operands.front(), "POST", "/refresh"), console.err);
   if (!told) return told.error();
@@ -170,8 +172,9 @@ int cache_refresh(VerbWords args, Console& console) {
 int cache_purge(VerbWords args, Console& console) {
   VerbOptions options;
   bool force = false;
-  const auto parsed = options.flag("force", force).parse(args, 1, 1);
-  if (!parsed) return wrong_usage(console.err, "cache purge", parsed.error(), kCacheUsage);
+  const auto ended = options.flag("force", force)
+                         .read(args, 1, 1, {"cache purge", kCacheUsage}, console.out, console.err);
+  if (ended) return *ended;
   const std::string& domain = options.operands.front();
   if (!force && !console.in_is_terminal) {
     return wrong_usage(console.err, "cache purge", "without a terminal it takes --force",
@@ -195,8 +198,9 @@ int cache_purge(VerbWords args, Console& console) {
 
 int cache_stats(VerbWords args, Console& console) {
   VerbOptions options;
-  const auto parsed = options.parse(args, 0, 0);
-  if (!parsed) return wrong_usage(console.err, "cache stats", parsed.error(), kCacheUsage);
+  const auto ended =
+      options.read(args, 0, 0, {"cache stats", kCacheUsage}, console.out, console.err);
+  if (ended) return *ended;
   AdminRequest request;
   request.target = "/v1/cache/stats";
   request.patience = kAdminLookPatience;

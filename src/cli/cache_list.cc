@@ -105,8 +105,9 @@ int cache_list(VerbWords args, Console& console) {
   options.flag("failing", wanted.failing).text("mode", wanted.mode);
   options.text("older-than", wanted.older_than).text("expires-in", wanted.expires_in);
   options.text("after", wanted.after).text("limit", wanted.limit);
-  const auto parsed = options.parse(args, 0, 0);
-  if (!parsed) return wrong_usage(console.err, "cache list", parsed.error(), kCacheUsage);
+  const auto ended =
+      options.read(args, 0, 0, {"cache list", kCacheUsage}, console.out, console.err);
+  if (ended) return *ended;
   const auto target = target_of(wanted);
   if (!target) return wrong_usage(console.err, "cache list", target.error(), kCacheUsage);
   AdminRequest request;

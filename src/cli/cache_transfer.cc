@@ -217,15 +217,17 @@ int import_from_resolver(const std::string& file, Importer& importer, std::ostre
 
 int cache_warm(VerbWords args, Console& console) {
   VerbOptions options;
-  const auto parsed = options.parse(args, 1, 1);
-  if (!parsed) return wrong_usage(console.err, "cache warm", parsed.error(), kCacheUsage);
+  const auto ended =
+      options.read(args, 1, 1, {"cache warm", kCacheUsage}, console.out, console.err);
+  if (ended) return *ended;
   return warm_file(options, console);
 }
 
 int cache_export(VerbWords args, Console& console) {
   VerbOptions options;
-  const auto parsed = options.parse(args, 0, 0);
-  if (!parsed) return wrong_usage(console.err, "cache export", parsed.error(), kCacheUsage);
+  const auto ended =
+      options.read(args, 0, 0, {"cache export", kCacheUsage}, console.out, console.err);
+  if (ended) return *ended;
   AdminRequest request{"/v1/cache?policy=1"};
   const int status = ask_lines(options.admin, request, console.err,
                                [&](const json::object&, std::string_view line) {
@@ -241,8 +243,9 @@ int cache_export(VerbWords args, Console& console) {
 int cache_import(VerbWords args, Console& console) {
   VerbOptions options;
   std::optional<std::string> from;
-  const auto parsed = options.text("from", from).parse(args, 1, 1);
-  if (!parsed) return wrong_usage(console.err, "cache import", parsed.error(), kCacheUsage);
+  const auto ended = options.text("from", from)
+                         .read(args, 1, 1, {"cache import", kCacheUsage}, console.out, console.err);
+  if (ended) return *ended;
   const std::string& file = options.operands.front();
   // Its cache has finished answers, not policies: only the names are of use.
   if (from == "postfix-tlspol") return warm_file(options, console);

@@ -48,7 +48,7 @@ Result<Arguments> parse(std::span<const std::string> args) {
   options.add_options()("admin", po::value(&parsed.admin));
   options.add_options()("json", po::bool_switch(&parsed.as_json));
   options.add_options()("list", po::bool_switch(&parsed.only_list));
-  options.add_options()("help", po::bool_switch(&parsed.help));
+  options.add_options()("help,h", po::bool_switch(&parsed.help));
   const po::positional_options_description none;
   po::variables_map map;
   if (auto read = read_words(args, options, none, map); !read) {

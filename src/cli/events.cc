@@ -49,8 +49,8 @@ int events_command(std::span<const std::string> args, Console& console) {
   std::optional<std::string> last;
   std::optional<std::string> severity;
   options.flag("follow", follow).text("last", last).text("severity", severity);
-  const auto parsed = options.parse(args, 0, 1);
-  if (!parsed) return wrong_usage(console.err, "events", parsed.error(), kUsage);
+  const auto ended = options.read(args, 0, 1, {"events", kUsage}, console.out, console.err);
+  if (ended) return *ended;
   AdminRequest request;
   request.target =
       fmt::format("/v1/events?last={}", percent_encoded(last.value_or(std::string(kUsualLast))));

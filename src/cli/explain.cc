@@ -40,8 +40,10 @@ int explain_command(std::span<const std::string> args, const Console& console) {
   VerbOptions options;
   std::optional<std::string> dialect;
   bool live = false;
-  const auto parsed = options.text("dialect", dialect).flag("live", live).parse(args, 1, 1);
-  if (!parsed) return wrong_usage(console.err, "explain", parsed.error(), kUsage);
+  const auto ended = options.text("dialect", dialect)
+                         .flag("live", live)
+                         .read(args, 1, 1, {"explain", kUsage}, console.out, console.err);
+  if (ended) return *ended;
   const std::string& key = options.operands.front();
   if (key.empty()) return wrong_usage(console.err, "explain", "the key is empty", kUsage);
   AdminRequest request;

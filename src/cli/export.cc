@@ -223,8 +223,10 @@ int export_command(std::span<const std::string> args, Console& console) {
   VerbOptions options;
   std::optional<std::string> name;
   std::optional<std::string> output;
-  const auto parsed = options.text("format", name).text("output", output).parse(args, 0, 0);
-  if (!parsed) return wrong_usage(console.err, "export", parsed.error(), kUsage);
+  const auto ended = options.text("format", name)
+                         .text("output", output)
+                         .read(args, 0, 0, {"export", kUsage}, console.out, console.err);
+  if (ended) return *ended;
   if (options.as_json && !name) name = "json";
   const std::unique_ptr<Format> format = format_named(name.value_or(""));
   if (!format || (options.as_json && name != "json")) {

@@ -46,7 +46,7 @@ Result<Arguments> parse(std::span<const std::string> args) {
   options.add_options()("file", po::value(&parsed.file));
   options.add_options()("config", po::value(&parsed.config));
   options.add_options()("json", po::bool_switch(&parsed.as_json));
-  options.add_options()("help", po::bool_switch(&parsed.help));
+  options.add_options()("help,h", po::bool_switch(&parsed.help));
   options.add_options()("word", po::value(&parsed.words));
   po::positional_options_description positional;
   positional.add("word", -1);

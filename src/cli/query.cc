@@ -28,11 +28,11 @@ int query_command(std::span<const std::string> args, std::ostream& out, std::ost
   std::optional<std::string> dialect;
   bool requiretls = false;
   bool tls_required_no = false;
-  const auto parsed = options.text("dialect", dialect)
-                          .flag("requiretls", requiretls)
-                          .flag("tls-required-no", tls_required_no)
-                          .parse(args, 1, 1);
-  if (!parsed) return wrong_usage(err, "query", parsed.error(), kUsage);
+  const auto ended = options.text("dialect", dialect)
+                         .flag("requiretls", requiretls)
+                         .flag("tls-required-no", tls_required_no)
+                         .read(args, 1, 1, {"query", kUsage}, out, err);
+  if (ended) return *ended;
   AdminRequest request;
   request.target =
       fmt::format("/v1/query?key={}&dialect={}", percent_encoded(options.operands.front()),

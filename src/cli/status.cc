@@ -169,8 +169,9 @@ bool is_well(const json::object& status) {
 int status_command(std::span<const std::string> args, Console& console) {
   VerbOptions options;
   bool watch = false;
-  const auto parsed = options.flag("watch", watch).parse(args, 0, 0);
-  if (!parsed) return wrong_usage(console.err, "status", parsed.error(), kUsage);
+  const auto ended =
+      options.flag("watch", watch).read(args, 0, 0, {"status", kUsage}, console.out, console.err);
+  if (ended) return *ended;
   AdminRequest request;
   request.target = "/v1/status";
   for (;;) {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "cli/ask.h"
 
 namespace sealane {
 namespace po = boost::program_options;
@@ -44,6 +45,7 @@ Result<void> VerbOptions::parse(std::span<const std::string> words, std::size_t 
   po::options_description options;
   options.add_options()("admin", po::value(&admin));
   options.add_options()("json", po::bool_switch(&as_json));
+  options.add_options()("help,h", po::bool_switch(&help_));
   options.add_options()(kOperand, po::value(&operands));
   for (const auto& [name, value] : flags_) {
     options.add_options()(name.c_str(), po::bool_switch(value));
@@ -59,9 +61,20 @@ Result<void> VerbOptions::parse(std::span<const std::string> words, std::size_t 
   for (const auto& [name, value] : texts_) {
     if (map.count(name) > 0) *value = given[name];
   }
+  if (help_) return {};
   if (operands.size() < least) return failure("an operand is missing");
   if (operands.size() > most) return failure("{}: one word too many", escape(operands[most]));
   return {};
+}
+
+std::optional<int> VerbOptions::read(std::span<const std::string> words, std::size_t least,
+                                     std::size_t most, const VerbUsage& usage, std::ostream& out,
+                                     std::ostream& err) {
+  const auto parsed = parse(words, least, most);
+  if (!parsed) return wrong_usage(err, usage.verb, parsed.error(), usage.text);
+  if (!help_) return std::nullopt;
+  out << usage.text;
+  return kFine;
 }
 
 std::optional<std::chrono::seconds> parse_span(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,20 +30,32 @@ Result<void> read_words(std::span<const std::string> words,
                         const boost::program_options::positional_options_description& positional,
                         boost::program_options::variables_map& map);
 
+/// How a verb is called, for its messages.
+struct VerbUsage {
+  std::string_view verb;  ///< "cache list"
+  std::string_view text;  ///< "Usage: ...", lines
+};
+
 class VerbOptions {
  public:
-  /// `values` and flags must outlive parse().
+  /// `values` and flags must outlive read().
   VerbOptions& flag(std::string name, bool& value);
   VerbOptions& text(std::string name, std::optional<std::string>& value);
 
-  /// Reads all words; between `least` and `most` of them are operands.  Fails on wrong usage.
-  Result<void> parse(std::span<const std::string> words, std::size_t least, std::size_t most);
+  /// Reads all words; between `least` and `most` of them are operands.  An exit status where the
+  /// verb ends with that: --help or -h has printed the usage to `out`, or wrong usage was told to
+  /// `err`.
+  std::optional<int> read(std::span<const std::string> words, std::size_t least, std::size_t most,
+                          const VerbUsage& usage, std::ostream& out, std::ostream& err);
 
   std::vector<std::string> operands;
   std::string admin{kDefaultAdmin};  ///< --admin
   bool as_json = false;              ///< --json
 
  private:
+  Result<void> parse(std::span<const std::string> words, std::size_t least, std::size_t most);
+
+  bool help_ = false;
   std::vector<std::pair<std::string, bool*>> flags_;
   std::vector<std::pair<std::string, std::optional<std::string>*>> texts_;
 };

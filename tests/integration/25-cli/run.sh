@@ -23,6 +23,14 @@ is "without --dialect" "OK dane-only" "$(query dane-good.test)"
 query dane-good.test --nonsense
 is "wrong usage: exit status" 2 $?
 
+# Help is an answer, not an error; for the verb that was meant.
+for verb in query explain status events cache export lint override doctor; do
+  help=$("$SEALANE" $verb --help 2> "$LAB_STATE/help.err")
+  is "$verb --help: exit status" 0 $?
+  like "$verb --help" "^[Uu]sage: sealane $verb" "$help"
+  is "$verb --help: nothing on standard error" "" "$(cat "$LAB_STATE/help.err")"
+done
+
 # Without a daemon nobody knows: that must not look like an answer.
 stop_daemon TERM
 query dane-good.test

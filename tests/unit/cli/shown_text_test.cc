@@ -103,7 +103,10 @@ TEST_CASE("the options of a verb, its operands, and what is wrong with them") {
   std::optional<std::string> mode;
   options.flag("force", force).text("mode", mode);
   const std::vector<std::string> words{"a", "--mode=x", "--json", "--", "--b"};
-  REQUIRE(options.parse(words, 1, 2).has_value());
+  const VerbUsage usage{"verb", "Usage: verb\n"};
+  std::ostringstream out;
+  std::ostringstream err;
+  CHECK_FALSE(options.read(words, 1, 2, usage, out, err).has_value());
   CHECK(options.operands == std::vector<std::string>{"a", "--b"});
   CHECK(mode == "x");
   CHECK(options.as_json);
@@ -112,7 +115,19 @@ TEST_CASE("the options of a verb, its operands, and what is wrong with them") {
            {}, {"a", "b", "c"}, {"a", "--forc"}, {"a", "--mode"}, {"a", "--json=1"}, {"--x"}}) {
     VerbOptions others;
     others.flag("force", force).text("mode", mode);
-    CHECK_FALSE(others.parse(wrong, 1, 2).has_value());
+    std::ostringstream told;
+    CHECK(others.read(wrong, 1, 2, usage, out, told) == kWrongUsage);
+    CHECK(told.str().starts_with("sealane verb: "));
+    CHECK(told.str().ends_with(usage.text));
+  }
+  CHECK((out.str() + err.str()).empty());
+  for (const char* help : {"--help", "-h"}) {
+    VerbOptions asked;
+    out.str("");
+    const std::vector<std::string> asking{help};
+    CHECK(asked.read(asking, 1, 2, usage, out, err) == kFine);
+    CHECK(out.str() == usage.text);
+    CHECK(err.str().empty());
   }
 }
 
