@@ -59,18 +59,21 @@ Result<std::pair<Domain, DaneMemory>> read_dane(const Statement& row) {
   return std::pair(std::move(*domain), std::move(memory));
 }
 
-/// All rows of a statement whose values are bound.
+/// The next `limit` rows of a statement whose values are bound.  A row that cannot be read (a later
+/// release wrote it, or a hand) must not hide those behind it.
 template <class Row>
-Result<std::vector<Row>> read_all(Statement& statement, Result<Row> (*read)(const Statement&)) {
+Result<std::vector<Row>> read_some(Statement& statement, std::size_t limit,
+                                   Result<Row> (*read)(const Statement&), const NoteLeftOut& note) {
   std::vector<Row> rows;
-  Outcome outcome = statement.step();
-  for (; outcome == Outcome::row; outcome = statement.step()) {
-    Result<Row> row = read(statement);
-    if (!row) {
-      statement.restart();
-      return tl::unexpected(row.error());
+  Outcome outcome = Outcome::row;
+  while (rows.size() < limit) {
+    outcome = statement.step();
+    if (outcome != Outcome::row) break;
+    if (Result<Row> row = read(statement)) {
+      rows.push_back(std::move(*row));
+    } else {
+      note(row.error());
     }
-    rows.push_back(std::move(*row));
   }
   statement.restart();
   if (outcome == Outcome::failed) return failure("");
@@ -91,17 +94,15 @@ HistoryTables::HistoryTables(sqlite3* connection)
                                     "- {}",
                                     kMaxEvents)),
       list_(connection,
-            fmt::format("SELECT {} FROM events WHERE id > ? ORDER BY id LIMIT ?", kEventColumns)),
+            fmt::format("SELECT {} FROM events WHERE id > ? ORDER BY id", kEventColumns)),
       list_domain_(connection,
-                   fmt::format("SELECT {} FROM events WHERE domain = ? AND id > ? ORDER BY id "
-                               "LIMIT ?",
+                   fmt::format("SELECT {} FROM events WHERE domain = ? AND id > ? ORDER BY id",
                                kEventColumns)),
       put_dane_(connection,
                 "INSERT OR REPLACE INTO dane (domain, class, tlsa, seen) VALUES (?,?,?,?)"),
       erase_dane_(connection, "DELETE FROM dane WHERE domain = ?"),
       walk_dane_(connection,
-                 "SELECT domain, class, tlsa, seen FROM dane WHERE domain > ? ORDER BY domain "
-                 "LIMIT ?") {}
+                 "SELECT domain, class, tlsa, seen FROM dane WHERE domain > ? ORDER BY domain") {}
 
 bool HistoryTables::ok() const {
   return add_.ok() && trim_domain_.ok() && trim_.ok() && list_.ok() && list_domain_.ok() &&
@@ -119,12 +120,13 @@ Result<void> HistoryTables::add(const Event& event) {
 }
 
 Result<std::vector<StoredEvent>> HistoryTables::list(const std::optional<Domain>& domain,
-                                                     std::size_t limit, std::uint64_t after) {
+                                                     std::size_t limit, std::uint64_t after,
+                                                     const NoteLeftOut& note) {
   Statement& list = domain ? list_domain_ : list_;
   list.restart();
   if (domain) list.bind(domain->text());
-  list.bind(static_cast<std::int64_t>(after)).bind(static_cast<std::int64_t>(limit));
-  return read_all<StoredEvent>(list, read_event);
+  list.bind(static_cast<std::int64_t>(after));
+  return read_some<StoredEvent>(list, limit, read_event, note);
 }
 
 Result<void> HistoryTables::put_dane(const Domain& domain,
@@ -135,9 +137,9 @@ Result<void> HistoryTables::put_dane(const Domain& domain,
 }
 
 Result<std::vector<std::pair<Domain, DaneMemory>>> HistoryTables::walk_dane(
-    const std::string& after, std::size_t limit) {
-  walk_dane_.restart().bind(after).bind(static_cast<std::int64_t>(limit));
-  return read_all<std::pair<Domain, DaneMemory>>(walk_dane_, read_dane);
+    const std::string& after, std::size_t limit, const NoteLeftOut& note) {
+  walk_dane_.restart().bind(after);
+  return read_some<std::pair<Domain, DaneMemory>>(walk_dane_, limit, read_dane, note);
 }
 
 Result<void> check_storable(const Event& event) {

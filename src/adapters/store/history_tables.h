@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -35,6 +36,9 @@ CREATE TABLE dane (
 ) STRICT, WITHOUT ROWID;
 )";
 
+/// Told what row a list has left out and why: "event 7: ...".
+using NoteLeftOut = std::function<void(const std::string& what)>;
+
 /// A failed Result without a text: SQLite has it.
 class HistoryTables {
  public:
@@ -43,10 +47,11 @@ class HistoryTables {
 
   Result<void> add(const Event& event);
   Result<std::vector<StoredEvent>> list(const std::optional<Domain>& domain, std::size_t limit,
-                                        std::uint64_t after);
+                                        std::uint64_t after, const NoteLeftOut& note);
   Result<void> put_dane(const Domain& domain, const std::optional<DaneMemory>& memory);
   Result<std::vector<std::pair<Domain, DaneMemory>>> walk_dane(const std::string& after,
-                                                               std::size_t limit);
+                                                               std::size_t limit,
+                                                               const NoteLeftOut& note);
 
  private:
   Statement add_, trim_domain_, trim_, list_, list_domain_, put_dane_, erase_dane_, walk_dane_;

@@ -298,7 +298,8 @@ Result<void> Database::add_event(const Event& event) {
 
 Result<std::vector<StoredEvent>> Database::events(const std::optional<Domain>& domain,
                                                   std::size_t limit, std::uint64_t after) {
-  return explained(statements_->history.list(domain, limit, after));
+  return explained(statements_->history.list(
+      domain, limit, after, [this](const std::string& what) { note_unreadable(what, what); }));
 }
 
 Result<void> Database::put_dane(const Domain& domain, const std::optional<DaneMemory>& memory) {
@@ -307,7 +308,8 @@ Result<void> Database::put_dane(const Domain& domain, const std::optional<DaneMe
 
 Result<std::vector<std::pair<Domain, DaneMemory>>> Database::walk_dane(const std::string& after,
                                                                        std::size_t limit) {
-  return explained(statements_->history.walk_dane(after, limit));
+  return explained(statements_->history.walk_dane(
+      after, limit, [this](const std::string& what) { note_unreadable(what, what); }));
 }
 
 Result<void> Database::transaction(const std::function<Result<void>()>& work) {

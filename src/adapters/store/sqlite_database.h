@@ -55,6 +55,7 @@ class Database {
   std::size_t unreadable_rows() const { return unreadable_.size(); }
   Result<StoreStats> stats();
   Result<void> add_event(const Event& event);
+  /// Leaves out as walk() does; so does walk_dane().
   Result<std::vector<StoredEvent>> events(const std::optional<Domain>& domain, std::size_t limit,
                                           std::uint64_t after);
   Result<void> put_dane(const Domain& domain, const std::optional<DaneMemory>& memory);
