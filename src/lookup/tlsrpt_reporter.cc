@@ -57,7 +57,9 @@ class TlsrptReporter::Impl : public std::enable_shared_from_this<TlsrptReporter:
       co_return;
     }
     report.record = *std::move(record);
-    ++(sink_.send(report) ? counters.sent : counters.failed);
+    const Result<void> sent = sink_.send(report);
+    ++(sent ? counters.sent : counters.failed);
+    counters.problem = sent ? "" : sent.error();
   }
 
   boost::asio::any_io_executor lookup_;

@@ -28,6 +28,7 @@ struct TlsrptCounters {
   std::uint64_t failed = 0;    ///< nobody took them
   std::uint64_t unwanted = 0;  ///< the domain has no TLSRPT record, or it could not be asked for
   std::uint64_t lost = 0;      ///< too many at a time, or of one domain
+  std::string problem;         ///< why nobody took the last one; empty if it was taken
 };
 
 /// Lives on the lookup thread.

@@ -2,6 +2,7 @@
 // By which reports leave for whoever collects them.
 #pragma once
 
+#include "base/result.h"
 #include "policy/tlsrpt.h"
 
 namespace sealane {
@@ -10,8 +11,8 @@ namespace sealane {
 class TlsrptSink {
  public:
   virtual ~TlsrptSink() = default;
-  /// False if nobody took the report.  It is not kept.
-  virtual bool send(const TlsrptReport& report) = 0;
+  /// Fails if nobody took the report: why.  It is not kept.
+  virtual Result<void> send(const TlsrptReport& report) = 0;
 };
 
 }  // namespace sealane

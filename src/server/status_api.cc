@@ -65,7 +65,9 @@ json::object reports_of(const TlsrptCounters& counters) {
   return {{"sent", counters.sent},
           {"failed", counters.failed},
           {"unwanted", counters.unwanted},
-          {"lost", counters.lost}};
+          {"lost", counters.lost},
+          {"problem",
+           counters.problem.empty() ? json::value() : json::value(escape(counters.problem))}};
 }
 
 json::object trouble_of(const StsTrouble& trouble) {

@@ -26,7 +26,7 @@ Result<std::unique_ptr<TlsrptCollector>> TlsrptCollector::create(const std::stri
   return std::unique_ptr<TlsrptCollector>(new TlsrptCollector(std::move(socket), path, clock));
 }
 
-bool TlsrptCollector::send(const TlsrptReport& report) {
+Result<void> TlsrptCollector::send(const TlsrptReport& report) {
   const std::string datagram = tlsrpt_datagram(report);
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
@@ -36,10 +36,12 @@ bool TlsrptCollector::send(const TlsrptReport& report) {
       ::sendto(socket_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
                reinterpret_cast<const sockaddr*>(&name), sizeof name);
   const bool works = sent >= 0;
-  tell(works, works ? "" : std::strerror(errno));
+  const std::string cause = works ? "" : std::strerror(errno);
+  tell(works, cause);
   log(Severity::debug, "tlsrpt_report",
       {{"domain", report.domain.text()}, {"sent", works ? "yes" : "no"}});
-  return works;
+  if (works) return {};
+  return failure("{}: {}", path_, cause);
 }
 
 void TlsrptCollector::tell(bool works, std::string_view cause) {

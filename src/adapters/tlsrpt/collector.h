@@ -27,7 +27,7 @@ class TlsrptCollector : public TlsrptSink {
                                                          const Clock& clock);
 
   /// Never blocks: what the collector does not take at once is dropped.
-  bool send(const TlsrptReport& report) override;
+  Result<void> send(const TlsrptReport& report) override;
 
  private:
   TlsrptCollector(Descriptor socket, std::string path, const Clock& clock)

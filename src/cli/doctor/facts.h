@@ -128,6 +128,7 @@ struct DaemonFacts {
   bool forbidden = false;  ///< this user may not ask
   std::string problem;     ///< why there was no answer
   std::vector<std::string> warnings;
+  std::string tlsrpt_problem;  ///< why nobody took the last TLSRPT report; empty: all is well
 };
 
 struct ClockFacts {

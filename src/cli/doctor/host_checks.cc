@@ -74,6 +74,16 @@ MaybeVerdict daemon_warns(const Facts& facts) {
                  "it looks at its set-up when it starts: restart sealaned once this is mended"};
 }
 
+MaybeVerdict unsent_reports(const Facts& facts) {
+  if (facts.daemon.tlsrpt_problem.empty()) return std::nullopt;
+  return Verdict{fmt::format("Nobody took the last TLSRPT report ({}): domains are not told what "
+                             "fails. Mail is not affected.",
+                             facts.daemon.tlsrpt_problem),
+                 {},
+                 "let the collector run, and let the daemon's user write to its socket; or correct "
+                 "tlsrpt.socket and restart sealaned"};
+}
+
 MaybeVerdict observing(const Facts& facts) {
   if (!facts.config.decision.observe) return std::nullopt;
   return Verdict{
@@ -225,6 +235,7 @@ constexpr std::array kChecks{
     Check{"ca-unusable", Grade::error, bad_ca},
     Check{"clock-wrong", Grade::error, wrong_clock},
     Check{"daemon-warns", Grade::warning, daemon_warns},
+    Check{"tlsrpt-unsent", Grade::warning, unsent_reports},
     Check{"dane-off", Grade::warning, dane_off},
     Check{"store-volatile", Grade::warning, forgetful_store},
     Check{"resolver-remote", Grade::warning, remote_resolver},

@@ -42,6 +42,9 @@ DaemonFacts read_status(DaemonFacts facts, const AdminAnswer& answer) {
     facts.problem = facts.address + ": the answer is not one of sealaned";
     return facts;
   }
+  const json::value* problem = status.as_object().if_contains("tlsrpt");
+  problem = problem && problem->is_object() ? problem->as_object().if_contains("problem") : nullptr;
+  if (problem && problem->is_string()) facts.tlsrpt_problem = escape(problem->as_string());
   const json::value* warnings = status.as_object().if_contains("warnings");
   if (warnings == nullptr || !warnings->is_array()) return facts;
   for (const json::value& warning : warnings->as_array()) {

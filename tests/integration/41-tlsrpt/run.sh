@@ -131,4 +131,7 @@ ok "what nobody takes is counted" wait_for 10 counts failed 2
 is "and logged once" 1 "$(grep -c 'event=tlsrpt_collector_fails' "$LOG")"
 like "status says so" 'reports +6 sent, [0-9]+ not wanted, 2 dropped' \
   "$("$SEALANE" status --admin "unix:$ADMIN")"
+is "and why" "$COLLECTOR: No such file or directory" "$(counter problem)"
+listen
+record policy-redirect.unsigned - '"v=TLSRPTv1; rua=mailto:a@reports.test"'
 finish

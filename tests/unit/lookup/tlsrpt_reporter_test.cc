@@ -15,9 +15,10 @@ namespace {
 struct Recorder : TlsrptSink {
   std::vector<TlsrptReport> told;
   bool takes = true;
-  bool send(const TlsrptReport& report) override {
+  Result<void> send(const TlsrptReport& report) override {
     told.push_back(report);
-    return takes;
+    if (takes) return {};
+    return failure("nobody listens");
   }
 };
 
@@ -340,6 +341,7 @@ TEST_CASE("what the collector does not take is counted and not kept") {
   world.sink.takes = false;
   world.ask();
   CHECK(world.tlsrpt.counters().failed == 1);
+  CHECK(world.tlsrpt.counters().problem == "nobody listens");
   CHECK(world.tlsrpt.counters().sent == 0);
   CHECK(world.sink.told.size() == 1);
 }
