@@ -91,6 +91,7 @@ class Daemon::Impl {
   AdminPartsPtr admin_parts();
   void warn(std::string text);
   Task<> pulse();
+  void watch_families();
   void await_signal();
   void reload();
   void reload_on_lookup_thread(const std::string& overrides_file, bool needs_restart);
@@ -271,9 +272,21 @@ Task<> Daemon::Impl::pulse() {
     sts_->tick();
     refresher_->tick();
     overrides_.tick();
+    watch_families();
     pulse_timer_.expires_after(seconds{1});
     co_await pulse_timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
   }
+}
+
+/// An address family whose route came after the start (IPv6 waits for its router) makes hosts
+/// reachable that were none.  Never the other way: who is judged too much does no harm, and a route
+/// that is lost comes back.
+void Daemon::Impl::watch_families() {
+  if (dane_->families() == Families::any) return;
+  if (families_of(config_) == dane_->families()) return;
+  dane_->set_families(Families::any);
+  log(Severity::notice, "families_changed", {{"families", "any"}, {"cause", "a new route"}});
+  asio::post(serving_, [this] { cache_->clear(); });
 }
 
 void Daemon::Impl::await_signal() {

@@ -23,6 +23,10 @@ class DaneLookup {
   DaneLookup(Resolver& resolver, Families families, const Clock& clock)
       : resolver_(resolver), families_(families), clock_(clock) {}
 
+  /// Hosts that were judged with other families are not judged again.
+  Families families() const { return families_; }
+  void set_families(Families families) { families_ = families; }
+
   /// The MX step.  The hosts are named and ordered, but not judged yet (state `none`).
   /// `fresh`: look again, whatever the resolver remembers.
   Task<DaneFinding> find_mx(NextHop next_hop, bool fresh = false);

@@ -47,7 +47,6 @@ bool NetworkHealth::is_alone(const FetchFailure& failure, Steady now) const {
 }
 
 bool NetworkHealth::is_theirs(const FetchFailure& failure, Steady now) const {
-  if (failure.given_up) return false;
   if (!has_no_connection(failure)) return true;
   return reached_at_ && now - *reached_at_ <= kHealthWindow;
 }

@@ -23,7 +23,7 @@ enum class FetchProblem {
   too_large,
   protocol,  ///< not HTTP, or cut short
   timeout,
-  own,  ///< our side: no route, no descriptors, the proxy: never the domain's failure
+  own,  ///< our side: no route, descriptors or room, the proxy: never the domain's failure
 };
 std::string_view name_of(FetchProblem problem);
 
@@ -32,7 +32,6 @@ struct FetchFailure {
   std::string
       text;  ///< names the cause: "certificate expired on 2026-01-31", "404", "redirect to …"
   std::vector<std::string> unreachable;  ///< addresses to which no connection came about
-  bool given_up = false;  ///< we ended it for want of room: says little of the policy host
 };
 
 struct FetchedBody {

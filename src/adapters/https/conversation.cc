@@ -25,11 +25,12 @@ tl::unexpected<FetchFailure> failed(FetchProblem problem, std::string text) {
   return tl::unexpected(FetchFailure{problem, std::move(text), {}});
 }
 
-/// Our own machine knows no way there.  A router on the way may say the same about the other side
-/// (ICMP): connecting a datagram socket, which sends nothing, tells the two apart.
+/// Our own machine knows no way there: no address of that family (IPv6 is switched off), a filter
+/// of ours, no route.  A router or filter on the way may say the last about the other side (ICMP):
+/// connecting a datagram socket, which sends nothing, tells the two apart.
 bool is_no_route(int error, const boost::asio::ip::tcp::endpoint& to) {
-  if (error == EAFNOSUPPORT) return true;
-  if (error != ENETUNREACH && error != EHOSTUNREACH) return false;
+  if (error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EPERM) return true;
+  if (error != ENETUNREACH && error != EHOSTUNREACH && error != EACCES) return false;
   const int probe = ::socket(to.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (probe < 0) return true;
   const bool has_route = ::connect(probe, to.data(), static_cast<socklen_t>(to.size())) == 0;
@@ -37,10 +38,9 @@ bool is_no_route(int error, const boost::asio::ip::tcp::endpoint& to) {
   return !has_route;
 }
 
-/// Our machine refused, before anything was sent.
+/// Our machine has no room for a connection, to whomever.
 bool is_own(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
-         error == EADDRNOTAVAIL || error == EACCES || error == EPERM;
+  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
 }
 
 std::string request_text(const std::string& host, std::uint16_t port) {
@@ -119,13 +119,15 @@ Task<Conversation::Step> Conversation::open_tunnel(std::string authority) {
   // The proxy took the connection: that it cannot reach the policy host, or not in time, says
   // something about that host.  When it is so for everybody, NetworkHealth notices.
   if (stopped_) co_return failed(FetchProblem::connect, stopped_->text);
-  co_return failed(FetchProblem::own, "proxy: " + error.message());
+  co_return failed(is_closed(error) ? FetchProblem::connect : FetchProblem::own,
+                   "proxy: " + error.message());
 }
 
 Task<Conversation::Step> Conversation::shake_hands(std::string host) {
   if (stopped_) co_return tl::unexpected(*stopped_);
   phase_ = "TLS handshake";
   const CertificateFault fault = expect_host(stream_, host);
+  if (!fault) co_return failed(FetchProblem::own, "no memory for TLS");
   error_code error;
   co_await stream_.async_handshake(TlsStream::client, redirect_error(use_awaitable, error));
   if (stopped_) co_return tl::unexpected(*stopped_);

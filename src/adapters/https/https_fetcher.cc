@@ -196,10 +196,9 @@ void HttpsFetcher::Impl::slow_down(Run& run) {
   if (!victim) return;
   const auto found = runs_.find(*victim);
   const auto given_up = found == runs_.end() ? nullptr : found->second.lock();
-  if (given_up) {
-    given_up->stop(
-        {FetchProblem::timeout, "given up: too many slow fetches in its network", {}, true});
-  }
+  if (!given_up) return;
+  // Our own fault: it might have come to a policy.
+  given_up->stop({FetchProblem::own, "given up: too many slow fetches at once", {}});
 }
 
 void HttpsFetcher::Impl::watch_slowness(const std::shared_ptr<Run>& run) {

@@ -118,9 +118,10 @@ class ReplyReader::Impl {
   Progress judge_tunnel_head() {
     const unsigned status = parser_->get().result_int();
     if (status / 100 == 1) return next_reply();
-    // Bad gateway, unavailable, gateway timeout: the proxy's words for "not reachable from here".
-    const bool unreachable = status >= 502 && status <= 504;
-    const auto problem = unreachable ? FetchProblem::connect : FetchProblem::own;
+    // We are wrong for the proxy, or not known to it.  All else is about this policy host: proxies
+    // differ in what they call one that they cannot, or will not, reach (403, 500, 502 to 504).
+    const bool is_ours = status == 400 || status == 401 || status == 407;
+    const auto problem = is_ours ? FetchProblem::own : FetchProblem::connect;
     if (status / 100 != 2) return refuse(problem, std::to_string(status));
     if (!rest().empty()) return refuse(FetchProblem::own, "octets before the tunnel");
     return true;

@@ -159,10 +159,10 @@ Result<TlsContext> make_tls_context(const std::string& ca_file) {
 
 CertificateFault expect_host(TlsStream& stream, const std::string& host) {
   SSL* native = stream.native_handle();
-  SSL_set_tlsext_host_name(native, host.c_str());
+  if (SSL_set_tlsext_host_name(native, host.c_str()) != 1) return nullptr;
   SSL_set_hostflags(native,
                     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-  SSL_set1_host(native, host.c_str());
+  if (SSL_set1_host(native, host.c_str()) != 1) return nullptr;
   stream.set_verify_mode(ssl::verify_peer);
   auto fault = std::make_shared<std::string>();
   stream.set_verify_callback([fault, host](bool good, ssl::verify_context& check) {

@@ -278,12 +278,17 @@ umount "$postconf"
 # ---- without a daemon
 stop_daemon TERM
 finds daemon-down true
-"$SEALANED" --config "$CONFIG" --policy.mode=observe --resolver.trust-ad=never \
-  --tlsrpt.socket="unix:$LAB_STATE/absent" 2>> "$LOG" &
+"$SEALANED" --config "$CONFIG" --policy.mode=observe --resolver.trust-ad=never 2>> "$LOG" &
 DAEMON=$!
 wait_for "$READY_PATIENCE" ready_or_dead
 finds daemon-warns true
 like "its words are shown" 'DANE is off' "$(cat "$LAB_STATE/doctor.json")"
+stop_daemon TERM
+
+# ---- reports that nobody takes
+"$SEALANED" --config "$CONFIG" --tlsrpt.socket="unix:$LAB_STATE/absent" 2>> "$LOG" &
+DAEMON=$!
+wait_for "$READY_PATIENCE" ready_or_dead
 answers policy-404.unsigned   # a failure that its domain wants to know of
 dropped() { "$SEALANE" status --admin "unix:$ADMIN" | grep -q ' 1 dropped'; }
 ok "nobody takes the report" wait_for 10 dropped

@@ -168,11 +168,10 @@ TEST_CASE("a host out of reach is reported for as long as another has been reach
   CHECK(world.types() == "");
 }
 
-TEST_CASE("a fetch that we gave up for want of room is not reported, and answered all the same") {
+TEST_CASE("a fetch that we gave up for want of room is our own fault, and not reported") {
   World world;
-  FetchFailure failure{FetchProblem::timeout, "given up", {}, true};
-  world.web.policies["a.test"] = tl::unexpected<FetchFailure>(failure);
-  CHECK(world.ask().action == Action::not_found);
+  world.fail(FetchProblem::own, "given up");
+  CHECK(world.ask().action == Action::temporary);
   CHECK(world.web.asked.size() == 1);
   CHECK(world.types() == "");
 }

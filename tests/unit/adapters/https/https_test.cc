@@ -233,6 +233,8 @@ TEST_CASE("through a proxy the name is the proxy's to resolve") {
   CHECK(through("127.0.0.7", "good.test") == "own: proxy: connect: Connection refused");
   CHECK(through("127.0.0.11", "good.test") == "own: proxy answered 407");
   CHECK(through("127.0.0.12", "good.test") == "connect: proxy answered 503");
+  CHECK(through("127.0.0.14", "good.test") == "connect: proxy answered 403");
+  CHECK(through("127.0.0.15", "good.test") == "connect: proxy: End of file");
   CHECK(through("127.0.0.13", "good.test") == "connect: no answer within 0.5 s (proxy)");
   CHECK(through("nowhere.test", "good.test") == "own: proxy: nowhere.test does not exist");
   set_log_level(Severity::info);

@@ -10,7 +10,8 @@ Prints "ca FILE", "port N" and "ready", and ends when standard input does.  On o
   127.0.0.4       resets after the ClientHello 127.0.0.11  a proxy that says 407
   127.0.0.5       TLS 1.1 at most              127.0.0.12  a proxy that says 503
   127.0.0.6       answers no SYN               127.0.0.13  a proxy that stays silent
-  127.0.0.7       nobody listens
+  127.0.0.7       nobody listens               127.0.0.14  a proxy that says 403
+  127.0.0.15      a proxy that hangs up when it is asked for a tunnel
 """
 import datetime
 import functools
@@ -290,6 +291,8 @@ SERVERS = {
     "127.0.0.11": refusing_proxy(407),
     "127.0.0.12": refusing_proxy(503),
     "127.0.0.13": wait_for_end,
+    "127.0.0.14": refusing_proxy(403),
+    "127.0.0.15": read_head,
 }
 
 with socket.socket() as probe:

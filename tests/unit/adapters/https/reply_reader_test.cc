@@ -194,8 +194,10 @@ TEST_CASE("a tunnel is open after a 2xx with nothing behind it") {
   CHECK(judge("HTTP/1.1 200 Connection established\r\n\r\n", Kind::tunnel) == "ok: ");
   CHECK(judge("HTTP/1.0 299 x\r\nContent-Length: 5\r\n\r\n", Kind::tunnel) == "ok: ");
   CHECK(judge("HTTP/1.1 407 x\r\nContent-Length: 5\r\n\r\nhello", Kind::tunnel) == "own: 407");
+  CHECK(judge("HTTP/1.1 400 x\r\n\r\n", Kind::tunnel) == "own: 400");
+  CHECK(judge("HTTP/1.1 403 x\r\n\r\n", Kind::tunnel) == "connect: 403");
   CHECK(judge("HTTP/1.1 502 x\r\n\r\n", Kind::tunnel) == "connect: 502");
-  CHECK(judge("HTTP/1.1 500 x\r\n\r\n", Kind::tunnel) == "own: 500");
+  CHECK(judge("HTTP/1.1 500 x\r\n\r\n", Kind::tunnel) == "connect: 500");
   CHECK(judge(Kind::tunnel, "HTTP/1.1 200 x\r\n\r\nhi", 1000) == "own: octets before the tunnel");
 }
 
