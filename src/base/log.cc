@@ -2,17 +2,26 @@
 #include "base/log.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
+#include <climits>
+#include <cstdint>
 #include <cstdlib>
+#include <mutex>
 
 #include "base/text.h"
 
 namespace sealane {
 namespace {
+
+static_assert(kMaxLogLine <= PIPE_BUF);
+/// Octets of a line that are no field: "<N>", the line end, and "fields_left_out" with its number.
+constexpr std::size_t kAroundFields = 32;
 
 std::atomic<Severity> least_severity{Severity::info};
 
@@ -49,6 +58,50 @@ std::string quoted(std::string_view value) {
   return out;
 }
 
+/// As it is written: with the priority for the journal, and the line end.
+std::string whole_line(Severity severity, const std::string& text) {
+  static const bool journal = stderr_is_journal();
+  if (!journal) return text + '\n';
+  return fmt::format("<{}>{}\n", kSeverities[static_cast<std::size_t>(severity)].priority, text);
+}
+
+/// Standard error as others share it: O_NONBLOCK would change it for them too, so it is asked
+/// before each line.  "Can be written to" means PIPE_BUF octets in a pipe, and a good part of the
+/// buffer in a stream socket, the journal's.  Files always can; an error is what write(2) tells.
+class Output {
+ public:
+  void put(const std::string& line) {
+    const std::lock_guard lock(mutex_);
+    const bool is_stalled = dropped_ > 0;
+    if (is_stalled && !write_dropped()) {
+      ++dropped_;
+      return;
+    }
+    const auto patience = is_stalled ? std::chrono::milliseconds{0} : kLogPatience;
+    dropped_ = write(line, patience) ? 0 : 1;
+  }
+
+ private:
+  bool write_dropped() {
+    const std::string text =
+        log_line(Severity::warning, "log_lines_dropped", {{"lines", std::to_string(dropped_)}});
+    return write(whole_line(Severity::warning, text), std::chrono::milliseconds{0});
+  }
+  static bool write(const std::string& line, std::chrono::milliseconds patience) {
+    pollfd asked{STDERR_FILENO, POLLOUT, 0};
+    int ready = 0;
+    do {
+      ready = ::poll(&asked, 1, static_cast<int>(patience.count()));
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0 && ::write(STDERR_FILENO, line.data(), line.size()) >= 0;
+  }
+
+  std::mutex mutex_;
+  std::uint64_t dropped_ = 0;  // since a line was written
+};
+
+Output output;
+
 }  // namespace
 
 void silence_log() {
@@ -64,19 +117,20 @@ bool log_enabled(Severity severity) {
 std::string log_line(Severity severity, std::string_view event,
                      std::initializer_list<LogField> fields) {
   std::string line = fmt::format("level={} event={}", name_of(severity), event);
-  for (const LogField& field : fields)
-    line += fmt::format(" {}={}", field.name, quoted(field.value));
+  std::size_t left_out = 0;
+  for (const LogField& field : fields) {
+    const std::string piece = fmt::format(" {}={}", field.name, quoted(field.value));
+    const bool fits = line.size() + piece.size() + kAroundFields <= kMaxLogLine;
+    if (fits) line += piece;
+    if (!fits) ++left_out;
+  }
+  if (left_out > 0) line += fmt::format(" fields_left_out={}", left_out);
   return line;
 }
 
 void log(Severity severity, std::string_view event, std::initializer_list<LogField> fields) {
   if (!log_enabled(severity)) return;
-  static const bool journal = stderr_is_journal();
-  std::string line = log_line(severity, event, fields) + "\n";
-  if (journal) {
-    line.insert(0, fmt::format("<{}>", kSeverities[static_cast<std::size_t>(severity)].priority));
-  }
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  output.put(whole_line(severity, log_line(severity, event, fields)));
 }
 
 std::optional<Severity> severity_named(std::string_view name) {

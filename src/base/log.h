@@ -7,8 +7,15 @@
 //
 // Any thread may log; a line is one write(2).  Values may come from the network: they are escaped,
 // bounded and quoted here, so no caller has to.
+//
+// Whoever reads the log must not stop the service: a line that standard error does not take in
+// time is dropped, and so is what follows, until it takes some again.  Then comes
+//
+//   level=warning event=log_lines_dropped lines=N
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -23,6 +30,13 @@ struct LogField {
   std::string value;
 };
 
+/// Longest line in octets, with prefix and line end: PIPE_BUF of Linux.  A pipe that can be written
+/// to takes as much at once.
+inline constexpr std::size_t kMaxLogLine = 4096;
+/// How long the first line waits that standard error does not take: a reader that lives has come
+/// round in this, and who waits for an answer hardly notices.
+inline constexpr std::chrono::milliseconds kLogPatience{100};
+
 /// Lines below `least` are dropped.  Any thread, at any time; the default is `info`.
 void set_log_level(Severity least);
 /// Drops every line: for a program that tells people in words of its own.
@@ -30,7 +44,8 @@ void silence_log();
 bool log_enabled(Severity severity);
 void log(Severity severity, std::string_view event, std::initializer_list<LogField> fields = {});
 
-/// The text that log() would write, without prefix and line end.
+/// The text that log() would write, without prefix and line end.  Fields that no longer fit are
+/// left out, and `fields_left_out=N` comes in their place.
 std::string log_line(Severity severity, std::string_view event,
                      std::initializer_list<LogField> fields);
 

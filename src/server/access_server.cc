@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -32,10 +33,10 @@ constexpr std::size_t kMaxShownJunk = 32;
 }  // namespace
 
 struct AccessServer::Connection {
-  Connection(Socket taken, std::uint64_t sweep) : socket(std::move(taken)), moved(sweep) {}
+  Connection(Socket taken, LastMove taken_at) : socket(std::move(taken)), moved(taken_at) {}
   Socket socket;
   std::string in;
-  std::uint64_t moved;   ///< the sweep before which something moved last
+  LastMove moved;
   bool waiting = false;  ///< for a lookup
 };
 
@@ -63,13 +64,26 @@ void AccessServer::start(std::vector<Listener> listeners) {
 
 void AccessServer::take(Socket socket) {
   ++counters_.accepted;
-  if (connections_.size() >= limits_.connections) {
-    ++counters_.refused;
-    return;
-  }
-  auto connection = std::make_shared<Connection>(std::move(socket), sweeps_);
+  if (connections_.size() >= limits_.connections) make_room();
+  auto connection = std::make_shared<Connection>(std::move(socket), move());
   connections_.insert(connection);
   spawn_detached(executor_, serve(connection), "access connection");
+}
+
+/// Lets one connection go.  A lookup that it waits for goes on, for whoever asks again.
+void AccessServer::make_room() {
+  const auto first =
+      std::min_element(connections_.begin(), connections_.end(),
+                       [](const auto& a, const auto& b) { return makes_room_before(*a, *b); });
+  if (first == connections_.end()) return;
+  Connection& leaver = **first;
+  using Effect = CrowdingLog::Effect;
+  crowding_.note(connections_.size(),
+                 leaver.waiting ? Effect::waiting_closed : Effect::idle_closed);
+  ++(leaver.waiting ? counters_.refused : counters_.idle);
+  error_code ignored;
+  leaver.socket.close(ignored);
+  connections_.erase(first);  // it serves on until it notices
 }
 
 Task<> AccessServer::serve(ConnectionPtr connection) {
@@ -96,7 +110,7 @@ Task<> AccessServer::talk(Connection& connection) {
       co_await asio::async_write(connection.socket, asio::buffer(reply),
                                  asio::redirect_error(asio::use_awaitable, error));
       if (error) co_return;
-      connection.moved = sweeps_;
+      connection.moved = move();
       continue;
     }
     if (connection.in.size() > kMaxAccessRequest) co_return note_junk(connection.in);
@@ -104,7 +118,7 @@ Task<> AccessServer::talk(Connection& connection) {
         asio::buffer(room), asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return;
     connection.in.append(room.data(), read);
-    connection.moved = sweeps_;
+    connection.moved = move();
   }
 }
 
@@ -176,8 +190,9 @@ Task<> AccessServer::sweep() {
     sweeper_->timer.expires_after(limits_.idle / kSweepsPerIdle);
     co_await sweeper_->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     ++sweeps_;
+    crowding_.sweep();
     for (const ConnectionPtr& connection : connections_) {
-      if (connection->waiting || connection->moved + kSweepsPerIdle > sweeps_) continue;
+      if (connection->waiting || connection->moved.sweep + kSweepsPerIdle > sweeps_) continue;
       ++counters_.idle;
       error_code ignored;
       connection->socket.close(ignored);

@@ -20,6 +20,7 @@
 #include "server/acceptor.h"
 #include "server/access_table.h"
 #include "server/answer_cache.h"
+#include "server/crowding.h"
 #include "server/listener.h"
 
 namespace sealane {
@@ -36,13 +37,14 @@ struct AccessLimits {
 
 struct AccessCounters {
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;  ///< closed at once: too many connections
+  std::uint64_t refused =
+      0;  ///< closed while they waited: too many connections, all of them waiting
   std::uint64_t requests = 0;
   std::uint64_t asked = 0;     ///< for whom a rule made us look at the recipient's domain
   std::uint64_t rejected = 0;  ///< REJECT
   std::uint64_t deferred = 0;  ///< DEFER_IF_PERMIT
   std::uint64_t junk = 0;      ///< closed: not the protocol
-  std::uint64_t idle = 0;      ///< closed: nothing moved
+  std::uint64_t idle = 0;      ///< closed: nothing moved, or room was needed
 };
 
 class AccessServer {
@@ -69,6 +71,8 @@ class AccessServer {
   using ConnectionPtr = std::shared_ptr<Connection>;
 
   void take(Socket socket);
+  void make_room();
+  LastMove move() { return {sweeps_, ++moves_}; }
   Task<> serve(ConnectionPtr connection);
   Task<> talk(Connection& connection);
   Task<std::string> action_for(Connection& connection, std::string text);
@@ -86,7 +90,9 @@ class AccessServer {
   struct Sweeper;
   std::unique_ptr<Sweeper> sweeper_;
   std::uint64_t sweeps_ = 1;  // the hour hand by which idleness is judged
+  std::uint64_t moves_ = 0;
   std::uint64_t junk_logged_at_ = 0;
+  CrowdingLog crowding_{"access"};
   bool closing_ = false;
   AccessCounters counters_;
 };

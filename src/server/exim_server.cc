@@ -86,6 +86,7 @@ void EximServer::take(Socket socket) {
   ++counters_.accepted;
   if (connections_.size() >= limits_.connections) {
     ++counters_.refused;
+    crowding_.note(connections_.size(), CrowdingLog::Effect::told_to_come_later);
     error_code ignored;
     const std::string line = exim_temporary("too many connections to sealaned") + "\n";
     socket.write_some(asio::buffer(line), ignored);
@@ -197,6 +198,7 @@ Task<> EximServer::sweep() {
     sweeper_->timer.expires_after(limits_.patience / kSweepsPerPatience);
     co_await sweeper_->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     junk_logged_ = false;
+    crowding_.sweep();
     const auto now = SteadyClock::now();
     for (const ConnectionPtr& connection : connections_) {
       if (connection->stage == Connection::Stage::looking_up || connection->due > now) continue;

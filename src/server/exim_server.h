@@ -25,6 +25,7 @@
 #include "lookup/clock.h"
 #include "server/acceptor.h"
 #include "server/answer_cache.h"
+#include "server/crowding.h"
 #include "server/listener.h"
 
 namespace sealane {
@@ -98,6 +99,7 @@ class EximServer {
   std::unique_ptr<Sweeper> sweeper_;
   bool closing_ = false;
   bool junk_logged_ = false;  ///< since the last sweep
+  CrowdingLog crowding_{"exim"};
   EximCounters counters_;
 };
 

@@ -74,7 +74,7 @@ class Inbox {
 
 struct SocketmapServer::Connection : PollSet::Member {
   Connection(SocketmapServer& owner, int descriptor)
-      : server(owner), socket(descriptor), moved(owner.sweeps_) {}
+      : server(owner), socket(descriptor), moved(owner.move()) {}
   void ready(std::uint32_t events) override { server.serve(*this, events); }
 
   SocketmapServer& server;
@@ -83,8 +83,8 @@ struct SocketmapServer::Connection : PollSet::Member {
   std::string out;
   Next after = Next::read;  ///< what comes when `out` was sent
   PolicyQuestion question;  ///< with Next::ask
-  std::uint64_t moved;      ///< the sweep before which something moved last
-  bool waiting = false;     ///< for a lookup
+  LastMove moved;
+  bool waiting = false;  ///< for a lookup
 };
 
 struct SocketmapServer::Sweeper {
@@ -115,32 +115,26 @@ void SocketmapServer::take(Socket socket) {
   const int descriptor = socket.release(error);
   if (error) return;
   auto connection = std::make_shared<Connection>(*this, descriptor);
-  const bool room = connections_.size() < limits_.connections || make_room();
-  if (!room || !poll_.add(descriptor, *connection, EPOLLIN)) {
+  if (connections_.size() >= limits_.connections) make_room();
+  if (!poll_.add(descriptor, *connection, EPOLLIN)) {
     ++counters_.refused;
     return;
   }
   connections_.emplace(connection.get(), connection);
 }
 
-/// Lets the connection go that has been idle longest: whoever holds many open must not lock the
-/// mail server out, and Postfix repeats a question when an idle connection was closed.
-bool SocketmapServer::make_room() {
-  if (full_logged_at_ != sweeps_) {
-    full_logged_at_ = sweeps_;
-    log(Severity::warning, "connections_full",
-        {{"connections", std::to_string(connections_.size())},
-         {"effect", "the longest idle ones are closed"}});
-  }
-  Connection* idlest = nullptr;
-  for (const auto& [connection, owner] : connections_) {
-    if (connection->waiting) continue;
-    if (idlest == nullptr || connection->moved < idlest->moved) idlest = connection;
-  }
-  if (idlest == nullptr) return false;
-  ++counters_.idle;
-  drop(*idlest);
-  return true;
+/// Lets one connection go.  A lookup that it waits for goes on, for whoever asks again.
+void SocketmapServer::make_room() {
+  const auto first = std::min_element(
+      connections_.begin(), connections_.end(),
+      [](const auto& a, const auto& b) { return makes_room_before(*a.first, *b.first); });
+  if (first == connections_.end()) return;
+  Connection& leaver = *first->first;
+  using Effect = CrowdingLog::Effect;
+  crowding_.note(connections_.size(),
+                 leaver.waiting ? Effect::waiting_closed : Effect::idle_closed);
+  ++(leaver.waiting ? counters_.refused : counters_.idle);
+  drop(leaver);
 }
 
 void SocketmapServer::drop(Connection& connection) {
@@ -172,7 +166,7 @@ bool SocketmapServer::receive(Connection& connection) {
   const ssize_t got = ::recv(connection.socket.get(), space.data(), space.size(), MSG_DONTWAIT);
   if (got < 0) return errno == EAGAIN || errno == EINTR;
   connection.in.filled(static_cast<std::size_t>(got));
-  connection.moved = sweeps_;
+  connection.moved = move();
   return got > 0;
 }
 
@@ -183,7 +177,7 @@ bool SocketmapServer::send(Connection& connection) {
   const ssize_t sent =
       ::send(connection.socket.get(), out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent < 0) return errno == EAGAIN || errno == EINTR;
-  connection.moved = sweeps_;
+  connection.moved = move();
   out.erase(0, static_cast<std::size_t>(sent));
   if (out.empty() && out.capacity() > kKeptOutput) out.shrink_to_fit();
   return true;
@@ -219,7 +213,7 @@ Task<> SocketmapServer::look_up(ConnectionPtr connection) {
   const AnswerPtr answer = co_await std::move(asking);
   if (!connection->socket) co_return;  // the client has gone meanwhile
   connection->waiting = false;
-  connection->moved = sweeps_;
+  connection->moved = move();
   if (answer) append_netstring(connection->out, answer->reply);
   if (!answer || !proceed(*connection, Next::flush)) drop(*connection);
 }
@@ -293,9 +287,10 @@ Task<> SocketmapServer::sweep() {
     sweeper_->timer.expires_after(limits_.idle / kSweepsPerIdle);
     co_await sweeper_->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     ++sweeps_;
+    crowding_.sweep();
     std::vector<Connection*> idle;
     for (const auto& [connection, owner] : connections_) {
-      if (!connection->waiting && connection->moved + kSweepsPerIdle <= sweeps_) {
+      if (!connection->waiting && connection->moved.sweep + kSweepsPerIdle <= sweeps_) {
         idle.push_back(connection);
       }
     }

@@ -19,6 +19,7 @@
 #include "base/task.h"
 #include "server/acceptor.h"
 #include "server/answer_cache.h"
+#include "server/crowding.h"
 #include "server/listener.h"
 #include "server/poll_set.h"
 
@@ -46,7 +47,8 @@ struct SocketmapLimits {
 
 struct SocketmapCounters {
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;  ///< closed at once: too many connections, all of them waiting
+  std::uint64_t refused =
+      0;  ///< closed while they waited: too many connections, all of them waiting
   std::uint64_t requests = 0;
   std::uint64_t unknown_maps = 0;
   std::uint64_t junk = 0;  ///< closed: not the protocol
@@ -83,7 +85,8 @@ class SocketmapServer {
   void drop(Connection& connection);
   Next answer_ready(Connection& connection);
   void refuse_map(Connection& connection, std::string_view name);
-  bool make_room();
+  void make_room();
+  LastMove move() { return {sweeps_, ++moves_}; }
   void note_junk(const Connection& connection);
   void last_words(Connection& connection);
   Task<> sweep();
@@ -98,8 +101,9 @@ class SocketmapServer {
   struct Sweeper;
   std::unique_ptr<Sweeper> sweeper_;
   std::uint64_t sweeps_ = 1;  // the hour hand by which idleness is judged: no clock on a hit
+  std::uint64_t moves_ = 0;
   std::uint64_t junk_logged_at_ = 0;
-  std::uint64_t full_logged_at_ = 0;
+  CrowdingLog crowding_{"socketmap"};
   bool closing_ = false;
   SocketmapCounters counters_;
 };

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "piped_errors.h"
 #include "server/front_house.h"
 
 using namespace sealane;
@@ -171,16 +172,63 @@ TEST_CASE("what is not the protocol ends the connection without an answer") {
   CHECK(house.asked() == 0);
 }
 
-TEST_CASE("connections have a number and an idle time") {
-  House house(make(kRequire, {.connections = 1, .idle = milliseconds{80}}));
+TEST_CASE("a connection on which nothing moves is closed") {
+  House house(make(kRequire, {.idle = milliseconds{80}}));
   house.run();
-  SocketClient one = house.client();
-  House::wait([&] { return house.connections() == 1; });
-  SocketClient two = house.client();
-  CHECK(two.all().empty());
-  CHECK(one.all().empty());
-  CHECK(house.counters().refused == 1);
+  SocketClient client = house.client();
+  CHECK(client.all().empty());
   CHECK(house.counters().idle >= 1);
+}
+
+TEST_CASE("who holds every connection and says nothing does not lock the mail server out") {
+  House house(make(kRequire, {.connections = 3}));
+  house.finder.decisions["dane.test"] = found(Action::dane_only);
+  house.run();
+  const PipedErrors errors;
+  set_log_level(Severity::warning);
+  std::vector<SocketClient> idle;
+  for (std::size_t i = 0; i < 3; ++i) {
+    idle.push_back(house.client());
+    House::wait([&] { return house.connections() == i + 1; });
+  }
+  CHECK(idle[0].send(request("r@dane.test")));
+  CHECK(reply(idle[0]) == "action=DUNNO\n\n");
+
+  SocketClient newcomer = house.client();
+  CHECK(newcomer.send(request("r@none.test")));
+  CHECK(reply(newcomer).starts_with("action=REJECT "));
+  CHECK(idle[1].all().empty());
+  CHECK(idle[0].send(request("r@dane.test")));
+  CHECK(reply(idle[0]) == "action=DUNNO\n\n");
+  CHECK(house.connections() == 3);
+  CHECK(house.counters().idle == 1);
+  CHECK(house.counters().refused == 0);
+  CHECK(errors.read() ==
+        "level=warning event=connections_full server=access connections=3 "
+        "effect=\"the longest idle one is closed for a new one\"\n");
+}
+
+TEST_CASE("where all wait for a lookup, the one that has waited longest makes room") {
+  House house(make(kRequire, {.connections = 2}));
+  house.finder.hold.insert("slow.test");
+  house.finder.decisions["dane.test"] = found(Action::dane_only);
+  house.run();
+  std::vector<SocketClient> waiting;
+  for (std::size_t i = 0; i < 2; ++i) {
+    waiting.push_back(house.client());
+    CHECK(waiting.back().send(request("r@slow.test")));
+    House::wait([&] { return house.counters().asked == i + 1; });
+  }
+  house.wait_for_held(1);
+
+  SocketClient newcomer = house.client();
+  CHECK(newcomer.send(request("r@dane.test")));
+  CHECK(reply(newcomer) == "action=DUNNO\n\n");
+  CHECK(waiting[0].all().empty());
+  CHECK(house.connections() == 2);
+  CHECK(house.counters().refused == 1);
+  house.release();
+  CHECK(reply(waiting[1]).starts_with("action=REJECT 5.7.10 slow.test "));
 }
 
 TEST_CASE("at the end a request under way gets no answer, so that Postfix asks again") {

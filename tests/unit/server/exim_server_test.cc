@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "piped_errors.h"
 #include "server/front_house.h"
 
 using namespace sealane;
@@ -151,7 +152,7 @@ TEST_CASE("a slow lookup is not the client's fault") {
   CHECK(house.counters().late == 0);
 }
 
-TEST_CASE("too many connections are told to come later") {
+TEST_CASE("too many connections are told to come later, and so is the operator, once") {
   House house(make({.connections = 2}));
   house.finder.hold.insert("slow.test");
   house.run();
@@ -161,8 +162,15 @@ TEST_CASE("too many connections are told to come later") {
   CHECK(two.send("exim slow.test\n"));
   house.wait_for_held(1);
   House::wait([&] { return house.connections() == 2; });
-  CHECK(house.client().all() == "level=temp reason=\"too many connections to sealaned\"\n");
-  CHECK(house.counters().refused == 1);
+  const PipedErrors errors;
+  set_log_level(Severity::warning);
+  for (int i = 0; i < 2; ++i) {
+    CHECK(house.client().all() == "level=temp reason=\"too many connections to sealaned\"\n");
+  }
+  CHECK(house.counters().refused == 2);
+  CHECK(errors.read() ==
+        "level=warning event=connections_full server=exim connections=2 "
+        "effect=\"a new one is told to come later\"\n");
   house.release();
   CHECK(one.all() == "level=none ttl=300\n");
   CHECK(two.all() == "level=none ttl=300\n");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "fakes.h"
+#include "piped_errors.h"
 #include "server/socket_client.h"
 #include "server/socketmap_house.h"
 
@@ -166,7 +167,7 @@ TEST_CASE("2,000 connections are served at a time") {
   for (SocketClient& client : clients) REQUIRE(client.reply() == "<end>");
 }
 
-TEST_CASE("beyond the limit an idle connection makes room, and one that waits does not") {
+TEST_CASE("beyond the limit an idle connection makes room, before any that waits") {
   SocketmapLimits limits;
   limits.connections = 2;
   SocketmapHouse house(limits);
@@ -183,14 +184,63 @@ TEST_CASE("beyond the limit an idle connection makes room, and one that waits do
   CHECK(third.reply() == "OK postfix a.test");
   CHECK(house.counters().refused == 0);
 
-  third.ask("postfix slow.test");
-  SocketmapHouse::wait([&] { return house.counters().requests == 3; });
-  SocketClient fourth = house.client();
-  CHECK(fourth.reply() == "<end>");
-  CHECK(house.counters().refused == 1);
   house.release();
   CHECK(waiting.reply() == "OK postfix slow.test");
-  CHECK(third.reply() == "OK postfix slow.test");
+}
+
+TEST_CASE("where all wait, the one that has waited longest makes room, and its lookup goes on") {
+  SocketmapLimits limits;
+  limits.connections = 3;
+  SocketmapHouse house(limits);
+  house.hold("slow.test");
+  const PipedErrors errors;
+  set_log_level(Severity::warning);
+  std::vector<SocketClient> waiting;
+  for (std::size_t i = 0; i < limits.connections; ++i) {
+    waiting.push_back(house.client());
+    waiting.back().ask("postfix slow.test");
+    SocketmapHouse::wait([&] { return house.counters().requests == i + 1; });
+  }
+  house.wait_for_held(1);
+
+  SocketClient newcomer = house.client();
+  newcomer.ask("postfix a.test");
+  CHECK(newcomer.reply() == "OK postfix a.test");
+  CHECK(waiting[0].reply() == "<end>");
+  CHECK(house.connections() == 3);
+  CHECK(house.counters().refused == 1);
+  CHECK(house.counters().idle == 0);
+  CHECK(errors.read() ==
+        "level=warning event=connections_full server=socketmap connections=3 effect=\"all wait for "
+        "an answer: the one that has waited longest is closed for a new one\"\n");
+
+  house.release();
+  CHECK(waiting[1].reply() == "OK postfix slow.test");
+  CHECK(waiting[2].reply() == "OK postfix slow.test");
+  CHECK(house.asked("slow.test") == 1);
+  newcomer.ask("postfix slow.test");
+  CHECK(newcomer.reply() == "OK postfix slow.test");
+  CHECK(house.asked("slow.test") == 1);
+}
+
+TEST_CASE("of idle connections the one goes on which nothing has moved longest") {
+  SocketmapLimits limits;
+  limits.connections = 3;
+  SocketmapHouse house(limits);
+  std::vector<SocketClient> clients;
+  for (std::size_t i = 0; i < limits.connections; ++i) {
+    clients.push_back(house.client());
+    SocketmapHouse::wait([&] { return house.connections() == i + 1; });
+  }
+  clients[0].ask("postfix a.test");
+  CHECK(clients[0].reply() == "OK postfix a.test");
+  SocketClient newcomer = house.client();
+  CHECK(clients[1].reply() == "<end>");
+  for (SocketClient* client : {&clients[0], &clients[2], &newcomer}) {
+    client->ask("postfix a.test");
+    CHECK(client->reply() == "OK postfix a.test");
+  }
+  CHECK(house.counters().idle == 1);
 }
 
 TEST_CASE("a client that has finished sending still gets its answer") {
