@@ -182,7 +182,7 @@ void DaneLookup::note_address_failure(HostFinding& host, const DnsReply& reply, 
   const auto known = address_errors_.find(host.name);
   if (fresh && known == address_errors_.end()) return;
   ErrorStreak& streak = fresh ? known->second : address_errors_[host.name];
-  if (!fresh) streak.note(clock_.wall(), {});
+  if (!fresh) streak.note(clock_, {});
   host.address_bound_reached = streak.beyond_bound();
 }
 

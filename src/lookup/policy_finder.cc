@@ -160,6 +160,9 @@ Task<Decision> PolicyFinder::Impl::look(NextHop next_hop, PolicyQuestion questio
 
 Task<Decision> PolicyFinder::Impl::gather(NextHop next_hop, PolicyQuestion question,
                                           Override what) {
+  if (auto waived = waived_at_once(what, question.dialect, question.flags)) {
+    co_return *std::move(waived);
+  }
   const auto executor = co_await boost::asio::this_coro::executor;
   const Deadline deadline = std::chrono::steady_clock::now() + budget_of(question.dialect);
   auto progress = std::make_shared<Progress>();

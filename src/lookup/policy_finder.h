@@ -35,8 +35,8 @@ class PolicyFinder {
 
   /// Answers within the dialect's budget (30 s; Exim 18 s; Sendmail 4 s): what is not known by
   /// then is temporary, and the work goes on for the next asker.  Never throws for anything that
-  /// comes from the network.  What an override fixes, or lets only be observed, is answered
-  /// without waiting for a lookup.
+  /// comes from the network.  What an override fixes, or lets only be observed, and what
+  /// the sender waives, is answered without waiting for a lookup.
   Task<Decision> find(PolicyQuestion question);
 
   /// What all dialects are told about a key, and why, by the same lookups and rules.  Waits, within

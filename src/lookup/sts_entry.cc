@@ -32,6 +32,8 @@ StsClass class_of(StsMode mode) {
 
 StsEntry::StsEntry(std::int64_t spread, StsMemory memory, const Clock& clock, Steady started)
     : spread_(spread), memory_(std::move(memory)) {
+  memory_.txt_errors.follow(clock);
+  memory_.fetch_errors.follow(clock);
   if (!memory_.policy) return;
   auto policy = parse_sts_policy(memory_.policy->body);
   if (!policy) {
@@ -58,7 +60,7 @@ void StsEntry::restore(const Clock& clock, Steady started) {
   // What a wrong clock wrote must not hold a fetch up.
   const ErrorStreak& streak = memory_.fetch_errors;
   if (!from_the_future) fetch_allowed_ = policy_fetched_ + kFetchSpacing;
-  if (streak.count == 0 || streak.last > now) return;
+  if (streak.count == 0) return;
   const Steady failed = clock.steady() + (streak.last - now);
   fetch_allowed_ = std::max(fetch_allowed_, failed + kFetchSpacing);
   next_fetch_ = failed + backoff(streak.count, kMaxRefreshBackoff);
@@ -123,7 +125,7 @@ void StsEntry::read_txt(const DnsReply& reply, const Clock& clock) {
     const bool fresh = clock.steady() >= txt_failure_kept_until_;
     if (reply.own_fault || !fresh) return;
     txt_failure_kept_until_ = clock.steady() + reply.ttl;
-    memory_.txt_errors.note(clock.wall(), txt_problem_);
+    memory_.txt_errors.note(clock, txt_problem_);
     return;
   }
   memory_.txt_errors = {};
@@ -228,8 +230,9 @@ StsFailure StsEntry::apply_failure(const std::string& text, bool own_fault, cons
   own_fault_.reset();
   fetch_allowed_ = now + kFetchSpacing;
   const bool ended = policy_ && !has_policy(clock);
+  memory_.fetch_errors.follow(clock);
   const ErrorStreak before = memory_.fetch_errors;
-  memory_.fetch_errors.note(clock.wall(), text);
+  memory_.fetch_errors.note(clock, text);
   memory_.failed_id = memory_.txt_id;
   const seconds most = has_policy(clock) ? seconds(kMaxRefreshBackoff) : seconds(kMaxBackoff);
   next_fetch_ = now + backoff(memory_.fetch_errors.count, most);

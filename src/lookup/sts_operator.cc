@@ -195,6 +195,7 @@ Task<Imported> StsOperator::import(StsImport what) {
   const std::string problem = co_await saver_.save_now(slot, work_.store_wait, owner);
   if (!problem.empty()) {
     log(Severity::warning, "store_failed", {{"domain", what.domain.text()}, {"cause", problem}});
+    if (!slot->recency) slots_.drop(slot);  // whoever was told "not-stored" offers it again
   }
   release(slot);
   co_return problem.empty() ? Imported::taken : Imported::not_stored;

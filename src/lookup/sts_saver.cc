@@ -54,7 +54,10 @@ Task<std::string> StsSaver::save_now(StsSlotPtr slot, std::chrono::milliseconds 
     const bool news = co_await saving->ended.wait_until(until);
     if (!news) break;
   }
-  if (!saving->done) co_return "the store has not answered in time";
+  if (!saving->done) {
+    slot->unsaved = true;  // until it has
+    co_return "the store has not answered in time";
+  }
   co_return saving->error;
 }
 

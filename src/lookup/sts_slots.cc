@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lookup/sts_slots.h"
 
+#include <utility>
+
+#include "base/log.h"
+
 namespace sealane {
 
 StsSlotPtr StsSlots::find(const std::string& domain) const {
@@ -28,13 +32,37 @@ StsSlotPtr StsSlots::quiet(const Domain& domain) {
 }
 
 void StsSlots::evict() {
+  evict_saved();
+  if (is_full(kMaxUnsaved)) evict_unsaved();
+}
+
+/// Looks past no more than kMaxUnsaved domains: a question must not search a long list.
+void StsSlots::evict_saved() {
+  std::size_t unsaved = 0;
   auto candidate = recency_.end();
-  while (candidate != recency_.begin() &&
-         (recency_.size() > max_domains_ || octets_ > max_octets_)) {
+  while (candidate != recency_.begin() && is_full() && unsaved < kMaxUnsaved) {
+    --candidate;
+    const StsSlotPtr slot = find(*candidate);
+    if (slot->unsaved) ++unsaved;
+    if (candidate == recency_.begin() || slot->in_flight || slot->unsaved) continue;
+    ++candidate;  // stays valid when the slot's own place goes
+    drop(slot);
+  }
+}
+
+/// Memory is bounded, whatever the store does.
+void StsSlots::evict_unsaved() {
+  auto candidate = recency_.end();
+  while (candidate != recency_.begin() && is_full(kMaxUnsaved)) {
     --candidate;
     const StsSlotPtr slot = find(*candidate);
     if (candidate == recency_.begin() || slot->in_flight) continue;
-    ++candidate;  // stays valid when the slot's own place goes
+    ++candidate;
+    if (slot->unsaved && !std::exchange(told_of_loss_, true)) {
+      log(Severity::alarm, "store_failed",
+          {{"domain", slot->domain.text()},
+           {"cause", "memory is full of domains that the store does not take: the oldest go"}});
+    }
     drop(slot);
   }
 }
@@ -50,7 +78,7 @@ void StsSlots::recount(const StsSlotPtr& slot) {
 void StsSlots::landed(const StsSlotPtr& slot, bool wanted) {
   recount(slot);
   if (!holds(slot) || slot->recency) return;
-  if (!wanted) return drop(slot);
+  if (!wanted && !slot->unsaved) return drop(slot);
   recency_.push_back(slot->domain.text());
   slot->recency = std::prev(recency_.end());
   evict();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The domains that StsLookup has in memory, bounded: those asked for least lately go first.  They
-// stay in the store.  A domain that is only refreshed takes nobody's place.
+// stay in the store; what the store has not taken yet stays in memory (kMaxUnsaved).  A domain that
+// is only refreshed takes nobody's place.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,10 @@ namespace sealane {
 
 /// The time of the last question is written to the store this seldom.
 inline constexpr std::chrono::hours kAskedPrecision{24};
+
+/// Domains that go beyond max_domains because the store has not taken yet what is known of them;
+/// with a disk that is full for long, the oldest of them go after all.
+inline constexpr std::size_t kMaxUnsaved = 4096;
 
 /// How a refresh ended.
 enum class Refreshed {
@@ -38,7 +43,7 @@ struct StsSlot {
   bool txt_done = false;                   ///< of the flight under way
   bool saving = false;                     ///< the answer waits for the store
   bool kept = false;                       ///< the store has a row
-  bool unsaved = false;                    ///< the last write failed: memory knows more
+  bool unsaved = false;                    ///< the store lacks the last write: memory knows more
   std::size_t octets = 0;                  ///< as counted by StsSlots
   Refreshed outcome = Refreshed::not_due;  ///< of the last flight
   Signal changed;
@@ -81,7 +86,12 @@ class StsSlots {
   }
 
  private:
+  bool is_full(std::size_t more = 0) const {
+    return recency_.size() > max_domains_ + more || octets_ > max_octets_;
+  }
   void evict();
+  void evict_saved();
+  void evict_unsaved();
   bool holds(const StsSlotPtr& slot) const { return find(slot->domain.text()) == slot; }
 
   const std::size_t max_domains_;
@@ -89,6 +99,7 @@ class StsSlots {
   std::unordered_map<std::string, StsSlotPtr> slots_;
   std::list<std::string> recency_;  ///< front: asked for last
   std::size_t octets_ = 0;
+  bool told_of_loss_ = false;
 };
 
 }  // namespace sealane

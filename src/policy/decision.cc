@@ -186,9 +186,22 @@ Decision fixed(const std::string& words) {
 }
 
 /// Row 35: the sender waives TLS; the operator's words above do not yield to it.
-bool is_tls_waived(const DecisionInput& input) {
-  return input.flags.tls_required_no && !input.flags.requiretls &&
-         input.override_.dane != DaneOverride::only;
+bool is_tls_waived(const Override& what, const RequestFlags& flags) {
+  return flags.tls_required_no && !flags.requiretls && what.dane != DaneOverride::only;
+}
+
+Decision waived() {
+  Decision decision = answer(Action::may, "35", "the message says TLS-Required: no");
+  decision.ttl = kMaxAnswerTtl;
+  return decision;
+}
+
+/// For an answer without a lookup.
+Decision with_override(Decision decision, const Override& what) {
+  if (!what.any()) return decision;
+  decision.trail.insert(decision.trail.begin(), {"32", override_fact(what)});
+  decision.notices.push_back(Notice::overridden);
+  return decision;
 }
 
 Decision own_fault(const DaneFinding& found) {
@@ -217,11 +230,7 @@ Decision before_observing(const Situation& s) {
   const DecisionInput& input = s.input;
   const std::string& words = fixed_words(input.override_, input.dialect);
   if (!words.empty()) return fixed(words);
-  if (is_tls_waived(input)) {
-    Decision decision = answer(Action::may, "35", "the message says TLS-Required: no");
-    decision.ttl = kMaxAnswerTtl;
-    return decision;
-  }
+  if (is_tls_waived(input.override_, input.flags)) return waived();
   if (input.dane.own_fault) return own_fault(input.dane);
   return finished(resolved(s), s);
 }
@@ -267,19 +276,20 @@ Decision observed_at_once(const Override& what) {
   Decision decision = answer(Action::not_found, "33", "observing: the lookup runs behind this");
   decision.ttl = kObservedTtl;
   decision.notices.push_back(Notice::observed);
-  if (!what.any()) return decision;
-  decision.trail.insert(decision.trail.begin(), {"32", override_fact(what)});
-  decision.notices.push_back(Notice::overridden);
-  return decision;
+  return with_override(std::move(decision), what);
 }
 
 std::optional<Decision> fixed_at_once(const Override& what, Dialect dialect) {
   const std::string& words = fixed_words(what, dialect);
   if (words.empty()) return std::nullopt;
-  Decision decision = fixed(words);
-  decision.trail.insert(decision.trail.begin(), {"32", override_fact(what)});
-  decision.notices.push_back(Notice::overridden);
-  return decision;
+  return with_override(fixed(words), what);
+}
+
+std::optional<Decision> waived_at_once(const Override& what, Dialect dialect,
+                                       const RequestFlags& flags) {
+  const bool is_fixed = !fixed_words(what, dialect).empty();
+  if (is_fixed || !is_tls_waived(what, flags)) return std::nullopt;
+  return with_override(waived(), what);
 }
 
 Decision temporary_failure(std::string reason) {

@@ -126,6 +126,10 @@ Decision observed_at_once(const Override& what = {});
 /// Row 32 with a fixed reply for this asker, which needs no lookup; nothing if there is none.
 std::optional<Decision> fixed_at_once(const Override& what, Dialect dialect);
 
+/// Row 35: the sender waives TLS, which needs no lookup; nothing if the rows before it decide.
+std::optional<Decision> waived_at_once(const Override& what, Dialect dialect,
+                                       const RequestFlags& flags);
+
 /// A temporary answer because of ourselves (row 31): overload, own network, not yet ready.
 Decision temporary_failure(std::string reason);
 

@@ -107,7 +107,10 @@ Decision for_requiretls(const Situation& s) {
 Decision for_sendmail(const Situation& s) {
   Decision decision = by_table(s);
   if (s.enforce()) return by_policy(s, decision.row, "MTA-STS enforce; DANE is Sendmail's own");
-  if (decision.action != Action::temporary) decision.action = Action::not_found;
+  if (decision.action == Action::temporary) return decision;
+  // What DANE settles is not what is asked here: row 31 comes before rows 1-23.
+  if (s.sts == StsClass::own_fault) return wait_for_sts(s, "31");
+  decision.action = Action::not_found;
   return decision;
 }
 

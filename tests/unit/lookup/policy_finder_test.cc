@@ -220,6 +220,33 @@ TEST_CASE("a fixed answer waits for no lookup and says why in the trail") {
   CHECK(world.dns.asked.empty());
 }
 
+TEST_CASE("what the sender waives is answered while DNS hangs, but not against the operator") {
+  World world;
+  world.dns.hold = {"a.test MX"};
+  PolicyQuestion waived{"a.test", Dialect::exim, {}};
+  waived.flags.tls_required_no = true;
+  const Decision decision = run(world.finder->find(waived), world.io);
+  CHECK(decision.action == Action::may);
+  CHECK(decision.row == "35");
+  CHECK(world.dns.asked.empty());
+  world.override_by("a.test exim=\"level=encrypt dane=no\" reason=x\n");
+  CHECK(run(world.finder->find(waived), world.io).action == Action::fixed);
+  world.dns.hold.clear();
+  world.override_by("a.test dane=only reason=x\n");
+  CHECK(run(world.finder->find(waived), world.io).row == "9");
+  world.override_by("a.test sts=off reason=x\n");
+  CHECK(has(run(world.finder->find(waived), world.io), Notice::overridden));
+}
+
+TEST_CASE("Sendmail is not told \"no policy\" beside DANE while the store cannot be read") {
+  World world;
+  world.store.broken = true;
+  const Decision decision = world.ask("a.test", Dialect::sendmail_sts);
+  CHECK(decision.action == Action::temporary);
+  CHECK(decision.row == "31");
+  CHECK(world.ask("a.test").action == Action::dane_only);
+}
+
 TEST_CASE("a rule is for its name with brackets and with any port, and in every dialect") {
   World world;
   world.override_by(kFixed);
