@@ -66,7 +66,7 @@ TEST_CASE("cache show prints the policy, what fails and the history, safe for a 
            "x: \xe2\x80\xae"
            "evil\n");
   house.inside([&] {
-    house.store.kept[domain("a.test")].fetch_errors.note(house.clock.wall(), "\x1b]0;x\x07");
+    house.store.kept[domain("a.test")].fetch_errors.note(house.clock, "\x1b]0;x\x07");
     house.store.told.push_back(Event{house.clock.wall(), domain("a.test"), EventKind::policy_weaker,
                                      Severity::warning, "weaker", "mode enforce", "mode none"});
   });

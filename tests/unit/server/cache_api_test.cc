@@ -75,7 +75,7 @@ TEST_CASE("the list is filtered by mode, age, expiry, failures, and by having a 
     unreadable.policy->body = "\xff\x1b[2J";
     house.store.kept[domain("unreadable.test")] = unreadable;
     StsMemory failing;
-    failing.txt_errors.note(house.clock.wall(), "SERVFAIL");
+    failing.txt_errors.note(house.clock, "SERVFAIL");
     house.store.kept[domain("failing.test")] = failing;
   });
   CHECK(house.get("/v1/cache").lines().size() == 5);
@@ -110,7 +110,7 @@ TEST_CASE("a domain is shown with its policy, its troubles, its DANE and its his
   AdminHouse house;
   house.inside([&] {
     StsMemory kept = memory(house, "testing");
-    kept.fetch_errors.note(house.clock.wall(), "\x1b[2Jtimeout");
+    kept.fetch_errors.note(house.clock, "\x1b[2Jtimeout");
     kept.failed_id = "id2";
     house.store.kept[domain("xn--bcher-kva.test")] = kept;
     house.store.told.push_back(Event{house.clock.wall(), domain("xn--bcher-kva.test"),
@@ -258,7 +258,7 @@ TEST_CASE("the statistics count modes, failures and ends") {
     house.store.kept[domain("over.test")] = memory(house, "testing", hours{3}, 7200);
     house.store.kept[domain("lonely.test")] = memory(house, "none", hours{31 * 24}, 31557600);
     StsMemory failing;
-    failing.txt_errors.note(house.clock.wall(), "SERVFAIL");
+    failing.txt_errors.note(house.clock, "SERVFAIL");
     house.store.kept[domain("failing.test")] = failing;
   });
   const HttpReply reply = house.get("/v1/cache/stats");
