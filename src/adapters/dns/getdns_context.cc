@@ -83,8 +83,7 @@ List upstream_list(const NameServer& server) {
 }
 
 getdns_return_t configure(getdns_context* context, getdns_list* upstreams, getdns_eventloop* loop) {
-  // UDP first: with TCP alone one name that gets no answer holds up all others.
-  getdns_transport_list_t transports[] = {GETDNS_TRANSPORT_UDP, GETDNS_TRANSPORT_TCP};
+  getdns_transport_list_t transports[] = {GETDNS_TRANSPORT_UDP};  // TCP: tcp_queries.h says why
   const getdns_return_t steps[] = {
       getdns_context_set_resolution_type(context, GETDNS_RESOLUTION_STUB),
       getdns_context_set_upstream_recursive_servers(context, upstreams),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One getdns context: a stub that asks one resolver, one packet (or TCP exchange) a query.
+// One getdns context: a stub that asks one resolver, one packet a query.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -16,9 +16,6 @@
 
 namespace sealane {
 
-/// Largest UDP answer asked for, in octets: fits everywhere without fragments.
-inline constexpr std::uint16_t kUdpPayload = 1232;
-
 /// Belongs to the executor's thread.  Create contexts one after the other.
 class GetdnsContext {
  public:
@@ -26,8 +23,9 @@ class GetdnsContext {
                                                        const NameServer& server);
   ~GetdnsContext();
 
-  /// Sends one query and waits at most `patience` for its answer; nothing if none came (timeout,
-  /// no route, no descriptor, closed).  `name` is absolute, with the root dot, and already checked.
+  /// Sends one query and waits at most `patience` for its answer, which may be a truncated one;
+  /// nothing if none came (timeout, no route, no descriptor, closed).  `name` is absolute, with the
+  /// root dot, and already checked.
   Task<std::optional<DnsMessage>> query(std::string name, std::uint16_t type,
                                         std::chrono::milliseconds patience);
 

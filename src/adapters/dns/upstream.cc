@@ -53,17 +53,22 @@ Upstream::Upstream(asio::any_io_executor executor, const Clock& clock, const Nam
       server_(server),
       rules_(std::move(rules)),
       context_(std::move(context)),
+      tcp_(executor_, server_),
       vouching_(rules_.needs_ad) {}
 
 Task<std::optional<DnsMessage>> Upstream::query(std::string name, std::uint16_t type,
                                                 std::chrono::milliseconds patience) {
+  const SteadyTime began = std::chrono::steady_clock::now();
   ++queries_;
-  auto message = co_await context_->query(std::move(name), type, patience);
-  if (message) {
-    last_answer_ = std::chrono::steady_clock::now();
-  } else {
-    ++unanswered_;
+  auto message = co_await context_->query(name, type, patience);
+  if (message) last_answer_ = std::chrono::steady_clock::now();
+  if (message && message->truncated) {
+    const auto left = patience - (last_answer_ - began);
+    message = co_await tcp_.query(std::move(name), type,
+                                  std::chrono::floor<std::chrono::milliseconds>(left));
+    if (message) last_answer_ = std::chrono::steady_clock::now();
   }
+  if (!message) ++unanswered_;
   co_return message;
 }
 
@@ -94,6 +99,7 @@ UpstreamHealth Upstream::health() const {
 void Upstream::close() {
   closed_ = true;
   context_->close();
+  tcp_.close();
 }
 
 Task<> Upstream::wait_for_test(SteadyTime deadline) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "adapters/dns/getdns_context.h"
+#include "adapters/dns/tcp_queries.h"
 #include "adapters/dns/vouching.h"
 #include "lookup/clock.h"
 
@@ -46,7 +47,7 @@ class Upstream : public std::enable_shared_from_this<Upstream> {
                                                   const Clock& clock, const NameServer& server,
                                                   UpstreamRules rules);
 
-  /// One packet; nothing if no answer came.
+  /// One packet, and by TCP once more what does not fit into it; nothing if no whole answer came.
   Task<std::optional<DnsMessage>> query(std::string name, std::uint16_t type,
                                         std::chrono::milliseconds patience);
 
@@ -84,6 +85,7 @@ class Upstream : public std::enable_shared_from_this<Upstream> {
   NameServer server_;
   UpstreamRules rules_;
   std::unique_ptr<GetdnsContext> context_;
+  TcpQueries tcp_;
   Vouching vouching_;
   bool closed_ = false;
   bool tested_ = false;

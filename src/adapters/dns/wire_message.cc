@@ -105,7 +105,7 @@ class Parser {
   explicit Parser(std::string_view wire) : wire_(wire), in_(wire) {}
 
   DnsMessage run() {
-    in_.u16();  // the transaction: getdns has compared it
+    in_.u16();  // the transaction: whoever asked has compared it
     const std::uint16_t flags = in_.u16();
     message_.rcode = flags & 0x0f;
     message_.authentic = (flags & 0x0020) != 0;
@@ -219,6 +219,27 @@ DnsMessage parse_message(std::string_view wire) {
   message.rcode = static_cast<std::uint16_t>(Rcode::serv_fail);
   message.malformed = true;
   return message;
+}
+
+std::string write_query(std::uint16_t id, std::string_view name, std::uint16_t type) {
+  constexpr std::uint16_t kRecursionDesired = 0x0100, kAuthenticData = 0x0020;
+  std::string query;
+  const auto put = [&query](std::uint16_t value) {
+    query.push_back(static_cast<char>(value >> 8));
+    query.push_back(static_cast<char>(value & 0xff));
+  };
+  put(id);
+  put(kRecursionDesired | kAuthenticData);
+  for (const std::uint16_t records : {1, 0, 0, 1}) put(records);
+  name.remove_suffix(1);
+  query += to_wire(name);
+  put(type);
+  put(kClassInternet);
+  query.push_back('\0');  // the root, owner of the EDNS record (RFC 6891 6.1.2)
+  put(kTypeOpt);
+  put(kUdpPayload);
+  for (int i = 0; i < 3; ++i) put(0);  // no flags, no options
+  return query;
 }
 
 }  // namespace sealane

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/dns/wire_name.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace sealane {
 
-std::string to_wire(const Domain& name) {
+std::string to_wire(std::string_view labels) {
   std::string wire;
-  wire.reserve(name.text().size() + 2);
-  for (std::string_view label : split(name.text(), '.')) {
+  wire.reserve(labels.size() + 2);
+  while (!labels.empty()) {
+    const std::string_view label = labels.substr(0, labels.find('.'));
     wire.push_back(static_cast<char>(label.size()));
     wire += label;
+    labels.remove_prefix(std::min(label.size() + 1, labels.size()));
   }
   wire.push_back('\0');
   return wire;
 }
+
+std::string to_wire(const Domain& name) { return to_wire(std::string_view(name.text())); }
 
 std::string fold_wire(std::string_view wire) { return lower_ascii(wire); }
 

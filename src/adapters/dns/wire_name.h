@@ -13,6 +13,8 @@ namespace sealane {
 inline constexpr std::size_t kMaxWireName = 255;  ///< octets, root label included (RFC 1035)
 
 std::string to_wire(const Domain& name);
+/// Of labels without escapes; without the root dot, so that nothing is the root.
+std::string to_wire(std::string_view labels);
 
 /// Folds A-Z, so that equal names are equal octets.  Length octets are below 'A' and stay.
 std::string fold_wire(std::string_view wire);

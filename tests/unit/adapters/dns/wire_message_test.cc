@@ -214,3 +214,11 @@ TEST_CASE("mangled messages do no harm") {
   }
   CHECK(whole > 1000);
 }
+
+TEST_CASE("a query asks for the AD bit and for no DNSSEC records") {
+  const std::string edns = std::string(1, '\0') + two(41) + two(1232) + four(0) + two(0);
+  CHECK(write_query(0x0102, "_25._tcp.a.test.", kTlsa) ==
+        "\1\2" + two(0x0120) + two(1) + two(0) + two(0) + two(1) +
+            to_wire(domain("_25._tcp.a.test")) + two(kTlsa) + two(1) + edns);
+  CHECK(write_query(7, ".", kTxt).substr(12) == std::string(1, '\0') + two(kTxt) + two(1) + edns);
+}
