@@ -73,6 +73,11 @@ def live_may_differ(explanation, never_ends):
     return never_ends and explanation["live"]["sts"] is None
 
 
+def without_cause(reply):
+    """Of a name that gets no answer a resolver says nothing at first, and SERVFAIL later."""
+    return re.sub(r" failed \((timeout|SERVFAIL)\)", " failed", socketmap.canonical(reply))
+
+
 def answered(addresses, dialect, key):
     """What the MTA gets.  How long Exim's line holds is told beside it in an explanation."""
     if dialect != "exim":
@@ -95,7 +100,7 @@ def deviations(admin, addresses, key, live, never_ends):
     elif not live_may_differ(explanation, never_ends):
         for dialect, reply in replies(explanation["live"]).items():
             known = replies(explanation["known"])[dialect]
-            if socketmap.canonical(known) != socketmap.canonical(reply):
+            if without_cause(known) != without_cause(reply):
                 yield f"{key} ({dialect}): '{known}' known, '{reply}' live"
 
 
