@@ -65,7 +65,7 @@ struct GetdnsResolver::Impl : std::enable_shared_from_this<Impl> {
                     std::shared_ptr<Flight> flight);
   std::shared_ptr<Flight> join(const DnsQuestion& question);
   Task<DnsReply> admitted_look_up(DnsQuestion question, std::shared_ptr<Admission::Turn> turn);
-  Task<DnsReply> look_up(Domain name, RrType type);
+  Task<DnsReply> look_up(Domain name, RrType type, std::string for_key);
   Task<DnsReply> judge(std::shared_ptr<Upstream> upstream, DnsReply reply, SteadyTime deadline);
   Task<DnsReply> unanswered(SteadyTime began, SteadyTime deadline);
   std::deque<std::shared_ptr<Upstream>> in_order_of_trust();
@@ -151,7 +151,7 @@ Task<DnsReply> GetdnsResolver::Impl::admitted_look_up(DnsQuestion question,
   std::exception_ptr error;
   DnsReply reply;
   try {
-    reply = co_await look_up(question.name, question.type);
+    reply = co_await look_up(question.name, question.type, *turn->granted_to);
   } catch (...) {
     error = std::current_exception();
   }
@@ -173,7 +173,7 @@ std::deque<std::shared_ptr<Upstream>> GetdnsResolver::Impl::in_order_of_trust() 
 
 /// SERVFAIL is an answer, and the last word: it is how a validating resolver says "bogus".  Another
 /// resolver is asked only when one says nothing, or that it will not serve us.
-Task<DnsReply> GetdnsResolver::Impl::look_up(Domain name, RrType type) {
+Task<DnsReply> GetdnsResolver::Impl::look_up(Domain name, RrType type, std::string for_key) {
   const SteadyTime began = steady_clock::now();
   const SteadyTime deadline = began + kLookupBudget;
   auto order = in_order_of_trust();
@@ -183,8 +183,8 @@ Task<DnsReply> GetdnsResolver::Impl::look_up(Domain name, RrType type) {
     const std::shared_ptr<Upstream> upstream = order.front();
     order.pop_front();
     const SteadyTime sent = steady_clock::now();
-    const auto message =
-        co_await upstream->query(name.text() + ".", static_cast<std::uint16_t>(type), patience);
+    const auto message = co_await upstream->query(
+        name.text() + ".", static_cast<std::uint16_t>(type), patience, for_key);
     if (closed) co_return failed("shutting down", true);
     if (message && message->rcode == static_cast<std::uint16_t>(Rcode::refused)) {
       refused = upstream;

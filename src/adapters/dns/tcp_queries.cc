@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <exception>
 #include <random>
 #include <utility>
 
@@ -33,13 +34,11 @@ std::string with_length(const std::string& message) {
   return framed + message;
 }
 
-/// The reply to one message; empty if there was none.
-Task<std::string> exchange_messages(tcp::socket& socket, tcp::endpoint server,
-                                    std::string message) {
+/// Sends what is framed and returns the first message of what comes back; empty if none came.
+Task<std::string> converse(tcp::socket& socket, tcp::endpoint server, std::string framed) {
   boost::system::error_code error;
   co_await socket.async_connect(server, redirect_error(use_awaitable, error));
   if (error) co_return std::string();
-  const std::string framed = with_length(message);
   co_await asio::async_write(socket, asio::buffer(framed), redirect_error(use_awaitable, error));
   if (error) co_return std::string();
   std::array<unsigned char, kLengthOctets> length{};
@@ -54,8 +53,8 @@ Task<std::string> exchange_messages(tcp::socket& socket, tcp::endpoint server,
 }  // namespace
 
 struct TcpQueries::Exchange {
-  Exchange(const asio::any_io_executor& executor, std::chrono::milliseconds patience)
-      : socket(executor), limit(executor, patience) {}
+  Exchange(const asio::any_io_executor& executor, std::chrono::steady_clock::time_point deadline)
+      : socket(executor), limit(executor, deadline) {}
 
   void hang_up() {
     limit.cancel();
@@ -68,28 +67,53 @@ struct TcpQueries::Exchange {
 };
 
 TcpQueries::TcpQueries(asio::any_io_executor executor, const NameServer& server)
-    : executor_(std::move(executor)), server_(server) {}
+    : executor_(std::move(executor)),
+      server_(server),
+      admission_(executor_, {kMaxTcpQueries, kMaxTcpQueriesPerKey, kMaxWaitingTcpQueries},
+                 kTcpQueuePatience) {}
 
 Task<std::optional<DnsMessage>> TcpQueries::query(std::string name, std::uint16_t type,
-                                                  std::chrono::milliseconds patience) {
-  if (closed_) co_return std::nullopt;
-  const auto exchange = std::make_shared<Exchange>(executor_, patience);
-  exchange->limit.async_wait([exchange](const boost::system::error_code& error) {
-    if (!error) exchange->hang_up();
-  });
-  under_way_.insert(exchange);
+                                                  std::chrono::milliseconds patience,
+                                                  std::string for_key) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto turn = admission_.enter(for_key);
+  bool may_go = false;
+  if (turn) may_go = co_await admission_.wait(turn);
+  if (!may_go) co_return std::nullopt;
   const auto id = static_cast<std::uint16_t>(std::random_device{}());
   const std::string message = write_query(id, name, type);
-  const std::string reply = co_await exchange_messages(
-      exchange->socket, tcp::endpoint(server_.address, server_.port), message);
-  exchange->hang_up();
-  under_way_.erase(exchange);
+  std::exception_ptr error;
+  std::string reply;
+  try {
+    reply = co_await exchange(message, deadline);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  admission_.leave(*turn);
+  if (error) std::rethrow_exception(error);
   if (reply.substr(0, kIdOctets) != message.substr(0, kIdOctets)) co_return std::nullopt;
   co_return parse_message(reply);
 }
 
+/// The reply to one message; empty if there was none.
+Task<std::string> TcpQueries::exchange(std::string message,
+                                       std::chrono::steady_clock::time_point deadline) {
+  if (closed_) co_return std::string();
+  const auto exchange = std::make_shared<Exchange>(executor_, deadline);
+  exchange->limit.async_wait([exchange](const boost::system::error_code& error) {
+    if (!error) exchange->hang_up();
+  });
+  under_way_.insert(exchange);
+  const tcp::endpoint endpoint(server_.address, server_.port);
+  std::string reply = co_await converse(exchange->socket, endpoint, with_length(message));
+  exchange->hang_up();
+  under_way_.erase(exchange);
+  co_return reply;
+}
+
 void TcpQueries::close() {
   closed_ = true;
+  admission_.close();
   for (const auto& exchange : under_way_) exchange->hang_up();
 }
 

@@ -57,7 +57,8 @@ Upstream::Upstream(asio::any_io_executor executor, const Clock& clock, const Nam
       vouching_(rules_.needs_ad) {}
 
 Task<std::optional<DnsMessage>> Upstream::query(std::string name, std::uint16_t type,
-                                                std::chrono::milliseconds patience) {
+                                                std::chrono::milliseconds patience,
+                                                std::string for_key) {
   const SteadyTime began = std::chrono::steady_clock::now();
   ++queries_;
   auto message = co_await context_->query(name, type, patience);
@@ -65,7 +66,8 @@ Task<std::optional<DnsMessage>> Upstream::query(std::string name, std::uint16_t 
   if (message && message->truncated) {
     const auto left = patience - (last_answer_ - began);
     message = co_await tcp_.query(std::move(name), type,
-                                  std::chrono::floor<std::chrono::milliseconds>(left));
+                                  std::chrono::floor<std::chrono::milliseconds>(left),
+                                  std::move(for_key));
     if (message) last_answer_ = std::chrono::steady_clock::now();
   }
   if (!message) ++unanswered_;

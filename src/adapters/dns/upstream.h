@@ -48,8 +48,10 @@ class Upstream : public std::enable_shared_from_this<Upstream> {
                                                   UpstreamRules rules);
 
   /// One packet, and by TCP once more what does not fit into it; nothing if no whole answer came.
+  /// `for_key` is the next-hop on whose behalf, if any.
   Task<std::optional<DnsMessage>> query(std::string name, std::uint16_t type,
-                                        std::chrono::milliseconds patience);
+                                        std::chrono::milliseconds patience,
+                                        std::string for_key = {});
 
   /// Did it pass the self-test within the last minute?  Tests it if need be (one test at a time)
   /// and waits for that until the deadline.

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "adapters/dns/tcp_queries.h"
 #include "base/descriptor.h"
 #include "live_fixture.h"
 
@@ -35,7 +36,7 @@ class TcpMeddler {
   bool answers = true;
   bool ends = false;  ///< in the middle of the reply
   std::function<void(std::string& reply)> changes = [](std::string&) {};
-  int connections() const { return static_cast<int>(clients_.size()); }
+  std::size_t connections() const { return clients_.size(); }
 
  private:
   static Task<std::string> read(tcp::socket& from, boost::system::error_code& error) {
@@ -166,6 +167,36 @@ TEST_CASE("a query by TCP that gets no answer does not hold up another") {
   tcp.answers = true;
   CHECK(summary(world.ask("null.test", RrType::mx)) == "ok secure");
   CHECK(stuck.empty());
+}
+
+TEST_CASE("a next-hop whose names hang has few connections, and leaves some for others") {
+  TruncatingWorld world;
+  TcpMeddler& tcp = world.listen();
+  tcp.answers = false;
+  std::vector<DnsReply> stuck;
+  for (int i = 0; i < 20; ++i) {
+    world.ask_later("n" + std::to_string(i) + ".wild.test", RrType::a, stuck, "greedy.test");
+  }
+  world.io.run_for(100ms);
+  CHECK(tcp.connections() == kMaxTcpQueriesPerKey);
+  tcp.answers = true;
+  CHECK(summary(world.ask("null.test", RrType::mx, "other.test")) == "ok secure");
+  CHECK(stuck.empty());
+}
+
+TEST_CASE("there is an end to the connections, and then they come in turn") {
+  TruncatingWorld world;
+  TcpMeddler& tcp = world.listen();
+  tcp.answers = false;
+  std::vector<DnsReply> replies;
+  for (int i = 0; i < 8; ++i) {
+    world.ask_later("n" + std::to_string(i) + ".wild.test", RrType::a, replies, std::to_string(i));
+  }
+  world.io.run_for(100ms);
+  CHECK(tcp.connections() == kMaxTcpQueries);
+  tcp.answers = true;
+  while (replies.size() < 8) world.io.run_one();
+  for (const DnsReply& reply : replies) CHECK(summary(reply) == "ok secure");
 }
 
 TEST_CASE("a whole answer is needed, of this query") {
