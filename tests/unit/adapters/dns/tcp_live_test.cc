@@ -132,10 +132,10 @@ struct Bystander {
 }  // namespace
 
 TEST_CASE("a query by TCP that is given up touches nobody else's descriptor") {
+  std::vector<DnsReply> replies;  // outlives the world
   TruncatingWorld world;
   TcpMeddler& tcp = world.listen();
   tcp.answers = false;
-  std::vector<DnsReply> replies;
   std::vector<Bystander> bystanders(1);
   for (const char* name : {"good.test", "mx.plain.test", "www.plain.test"}) {
     world.ask_later(name, RrType::a, replies);
@@ -157,10 +157,10 @@ TEST_CASE("a query by TCP that is given up touches nobody else's descriptor") {
 }
 
 TEST_CASE("a query by TCP that gets no answer does not hold up another") {
+  std::vector<DnsReply> stuck;  // outlives the world
   TruncatingWorld world;
   TcpMeddler& tcp = world.listen();
   tcp.answers = false;
-  std::vector<DnsReply> stuck;
   world.ask_later("good.test", RrType::a, stuck);
   world.io.run_for(100ms);
   REQUIRE(tcp.connections() == 1);
@@ -170,10 +170,10 @@ TEST_CASE("a query by TCP that gets no answer does not hold up another") {
 }
 
 TEST_CASE("a next-hop whose names hang has few connections, and leaves some for others") {
+  std::vector<DnsReply> stuck;  // outlives the world
   TruncatingWorld world;
   TcpMeddler& tcp = world.listen();
   tcp.answers = false;
-  std::vector<DnsReply> stuck;
   for (int i = 0; i < 20; ++i) {
     world.ask_later("n" + std::to_string(i) + ".wild.test", RrType::a, stuck, "greedy.test");
   }
@@ -185,10 +185,10 @@ TEST_CASE("a next-hop whose names hang has few connections, and leaves some for 
 }
 
 TEST_CASE("there is an end to the connections, and then they come in turn") {
+  std::vector<DnsReply> replies;  // outlives the world
   TruncatingWorld world;
   TcpMeddler& tcp = world.listen();
   tcp.answers = false;
-  std::vector<DnsReply> replies;
   for (int i = 0; i < 8; ++i) {
     world.ask_later("n" + std::to_string(i) + ".wild.test", RrType::a, replies, std::to_string(i));
   }
@@ -216,9 +216,9 @@ TEST_CASE("a whole answer is needed, of this query") {
 }
 
 TEST_CASE("closing ends a query by TCP at once") {
+  std::vector<DnsReply> replies;  // outlives the world
   TruncatingWorld world;
   world.listen().answers = false;
-  std::vector<DnsReply> replies;
   world.ask_later("good.test", RrType::a, replies);
   world.io.run_for(100ms);
   REQUIRE(world.over_tcp->connections() == 1);
