@@ -20,8 +20,8 @@ namespace {
 
 using boost::asio::ip::tcp;
 
-/// Where the meddler listens, but over TCP: takes connections, and passes on the first so many
-/// replies of each.
+/// Where the meddler listens, but over TCP: takes connections, and passes on the replies unless
+/// told to be silent, to end in the middle, or to change them.
 class TcpMeddler {
  public:
   TcpMeddler(boost::asio::io_context& io, const NameServer& at)
