@@ -229,6 +229,9 @@ launcher=()
 # Above this, g++ 12's TSan finds its memory taken where the kernel places things at random.
 kMaxRandomBits=28
 
+# A daemon that is some four times slower is asked fewer questions at a time (tests/lab/ask).
+kSanitizedAsks=8
+
 # sanitized DIR STAGE ARGUMENT...: the stage fails when any process left a sanitizer's report,
 # a daemon in the background included.
 sanitized() {
@@ -237,6 +240,7 @@ sanitized() {
   rm -rf "$reports"
   mkdir -m 1777 "$reports"
   common="exitcode=$kSanitizerExit:log_path=$reports/report"
+  export SEALANE_ASKS_AT_ONCE=$kSanitizedAsks
   export ASAN_OPTIONS="$common:detect_stack_use_after_return=1:check_initialization_order=1"
   export UBSAN_OPTIONS="$common:print_stacktrace=1:halt_on_error=1"
   export TSAN_OPTIONS="$common:halt_on_error=0:second_deadlock_stack=1:suppressions=$ROOT/tests/tsan.supp"
