@@ -34,6 +34,7 @@ PATIENCE = 5.0  # seconds to wait for NSD
 FORGED_TTL = 5
 SIGNATURES = {dns.rdatatype.RRSIG, dns.rdatatype.NSEC, dns.rdatatype.NSEC3}
 RCODES = {"servfail", "refused", "formerr", "nxdomain"}
+type_text = functools.lru_cache(dns.rdatatype.to_text)
 
 
 class Faults:
@@ -63,9 +64,6 @@ def question_of(wire):
         at += 1 + wire[at]
     name = b".".join(labels).decode("ascii", "replace").lower()
     return name, type_text(struct.unpack_from("!H", wire, at + 1)[0])
-
-
-type_text = functools.lru_cache(dns.rdatatype.to_text)
 
 
 def made_up(query, verb, words):
